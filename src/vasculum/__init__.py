@@ -1,0 +1,1 @@
+"""vasculum: an image informatics system."""

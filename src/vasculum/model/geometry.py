@@ -1,0 +1,118 @@
+"""Where voxels lie: DICOM patient space (LPS), millimetres."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+Vector = tuple[float, float, float]
+
+SPACING_TOLERANCE = 1e-2
+"""Slice steps that differ by less than this share of their median count as equal."""
+
+AFFINE_TOLERANCE_MM = 1e-3
+"""Two grids are the same where no corner voxel is farther apart than this."""
+
+RAS_FROM_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
+"""Turns LPS (DICOM, NRRD, ITK) into RAS (NIfTI, Slicer), and back: it is its own inverse."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Geometry:
+    """A voxel grid in space.
+
+    Index ``(i, j, k)`` (column, row, slice; the array is indexed ``[k, j, i]``) lies at
+    ``origin + i * spacing[0] * direction[:, 0] + j * spacing[1] * direction[:, 1] + ...`` in LPS millimetres.
+    """
+
+    shape: tuple[int, int, int]
+    """Voxels along ``(k, j, i)``: slices, rows, columns; the shape of the numpy array."""
+    spacing: Vector
+    """Millimetres between voxel centres along ``(i, j, k)``: the order of the columns of the affine."""
+    origin: Vector
+    """LPS millimetres of the centre of voxel (0, 0, 0)."""
+    direction: tuple[Vector, Vector, Vector]
+    """Rows of a 3×3 matrix whose columns are the LPS unit vectors of i, j and k."""
+    frame_of_reference: str = ""
+    """Frame of Reference UID, or empty."""
+    irregular: str = ""
+    """Why this is not one regular grid, in words; empty if it is."""
+
+    @property
+    def regular(self) -> bool:
+        """True where every voxel lies on the grid that the affine describes."""
+        return not self.irregular
+
+    @cached_property
+    def affine(self) -> NDArray[np.float64]:
+        """4×4 matrix from (i, j, k, 1) to LPS millimetres."""
+        matrix = np.eye(4)
+        matrix[:3, :3] = np.asarray(self.direction) * np.asarray(self.spacing)
+        matrix[:3, 3] = self.origin
+        return matrix
+
+    @classmethod
+    def from_affine(
+        cls,
+        affine: NDArray[np.float64],
+        shape: tuple[int, int, int],
+        *,
+        frame_of_reference: str = "",
+        irregular: str = "",
+    ) -> Geometry:
+        """Make a geometry from a 4×4 (i, j, k) → LPS matrix and a (k, j, i) shape.
+
+        A sheared matrix (gantry tilt) is kept as it is: `direction` need not be orthogonal.
+
+        Raises
+        ------
+        ValueError
+            If a number is not finite or an axis has no length.
+        """
+        matrix = np.asarray(affine, float)
+        if matrix.shape != (4, 4) or not np.isfinite(matrix).all():
+            raise ValueError("the affine has values that are not finite numbers")
+        spacing = np.linalg.norm(matrix[:3, :3], axis=0)
+        if (spacing <= 0).any() or min(shape) < 1:
+            raise ValueError("the affine or the shape has an axis of no length")
+        direction = matrix[:3, :3] / spacing
+        rows = tuple((float(r[0]), float(r[1]), float(r[2])) for r in direction)
+        return cls(
+            shape=(int(shape[0]), int(shape[1]), int(shape[2])),
+            spacing=(float(spacing[0]), float(spacing[1]), float(spacing[2])),
+            origin=(float(matrix[0, 3]), float(matrix[1, 3]), float(matrix[2, 3])),
+            direction=(rows[0], rows[1], rows[2]),
+            frame_of_reference=frame_of_reference,
+            irregular=irregular,
+        )
+
+    @property
+    def right_handed(self) -> bool:
+        """True where i × j points along k."""
+        return bool(np.linalg.det(np.asarray(self.direction)) > 0)
+
+    def corners(self) -> NDArray[np.float64]:
+        """LPS millimetres of the centres of the eight corner voxels, shape (8, 3)."""
+        k, j, i = self.shape
+        index = np.array([[a, b, c, 1] for a in (0, i - 1) for b in (0, j - 1) for c in (0, k - 1)], float)
+        return np.asarray((index @ self.affine.T)[:, :3])
+
+    def same_grid(self, other: Geometry, tolerance_mm: float = AFFINE_TOLERANCE_MM) -> bool:
+        """True where both have the same shape and no corner differs by more than the tolerance."""
+        if self.shape != other.shape:
+            return False
+        return bool(np.abs(self.corners() - other.corners()).max() <= tolerance_mm)
+
+    def same_space(self, other: Geometry, tolerance_mm: float = AFFINE_TOLERANCE_MM) -> bool:
+        """True where the two grids fill the same place in any axis order or direction (a flip, a re-save)."""
+        ours = _sorted_points(self.corners())
+        theirs = _sorted_points(other.corners())
+        return sorted(self.shape) == sorted(other.shape) and bool(np.abs(ours - theirs).max() <= tolerance_mm)
+
+
+def _sorted_points(points: NDArray[np.float64]) -> NDArray[np.float64]:
+    rounded = np.round(points, 2)
+    return np.asarray(points[np.lexsort(rounded.T)])
