@@ -76,6 +76,10 @@ class PlannedSeries:
     """Key or id of a series with the same voxel print."""
     sources: tuple[str, ...] = ()
     """Keys of series it derives from."""
+    existing: str = ""
+    """Id of the series in the repository that this is, or that it completes; empty: a new one."""
+    known: bool = False
+    """True where the repository has every byte of it already: nothing is to be done."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +102,8 @@ class ImportPlan:
     series: tuple[PlannedSeries, ...]
     files: tuple[FileOutcome, ...]
     findings: tuple[Finding, ...] = ()
+    sources: Mapping[str, tuple[int, int, str]] = field(default_factory=dict)
+    """Path → (bytes, mtime in ns, SHA-256) of the files on disk, by which the next import knows them unread."""
     identified: Mapping[str, int] = field(default_factory=dict)
     """How many files carry a person's identity, by carrier: ``DICOM header``, ``file name`` ..."""
 

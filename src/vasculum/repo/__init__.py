@@ -1,1 +1,1 @@
-"""Placeholder."""
+"""Repository: the one door."""

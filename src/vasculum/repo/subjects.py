@@ -1,0 +1,205 @@
+"""Whose is it? Every series gets a subject, and a sentence that says why."""
+
+from __future__ import annotations
+
+import os
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from vasculum.model.description import Attributes
+from vasculum.model.kinds import Kind, SubjectKind
+from vasculum.repo.drafts import Draft
+from vasculum.repo.naming import bids_subject, common_identities, folder_identity, identity, is_prefix, normal, stem
+from vasculum.repo.tables import MetadataTable
+
+HUMAN = frozenset({"homo sapiens", "human"})
+
+_PRIMARY = frozenset({Kind.VOLUME, Kind.IMAGE})
+
+
+@dataclass(slots=True)
+class Assigned:
+    """A draft with its subject."""
+
+    draft: Draft
+    label: str
+    why: str
+    kind: SubjectKind = SubjectKind.SPECIMEN
+    issuer: str = ""
+    metadata: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def key(self) -> str:
+        """Give the key of the subject: its label and who issued it."""
+        return f"{self.issuer}\x1f{self.label}" if self.issuer else self.label
+
+
+def assign_subjects(drafts: Sequence[Draft], tables: Sequence[MetadataTable]) -> list[Assigned]:
+    """Give every draft a subject, by the strongest evidence that there is.
+
+    In this order: the DICOM header; a row of a metadata table that names the file or the subject; BIDS names; the
+    container or scene that holds it; the file name and that of the volume it belongs to; its grid; its folder.
+    """
+    assigned: dict[int, Assigned] = {}
+    rest: list[Draft] = []
+    for draft in drafts:
+        sure = _from_header(draft) or _from_tables(draft, tables) or _from_bids(draft) or _from_container(draft)
+        if sure is not None:
+            assigned[id(draft)] = sure
+        else:
+            rest.append(draft)
+    for one in _from_names(rest):
+        assigned[id(one.draft)] = one
+    return [assigned[id(d)] for d in drafts]
+
+
+def _first(attributes: Attributes, name: str) -> str:
+    values = attributes.get(name, ())
+    return str(values[0]) if values else ""
+
+
+def _from_header(draft: Draft) -> Assigned | None:
+    dicom = draft.description.dicom
+    if dicom is None or not (dicom.patient_id or dicom.study_instance_uid):
+        return None
+    attributes = draft.description.attributes
+    species = _first(attributes, "PatientSpeciesDescription")
+    animal = bool(species) and species.casefold() not in HUMAN
+    metadata = {
+        "species": species,
+        "strain": _first(attributes, "StrainDescription"),
+        "sex": _first(attributes, "PatientSex"),
+    }
+    return Assigned(
+        draft=draft,
+        label=dicom.patient_id or _without_patient_id(draft, dicom.study_instance_uid),
+        why="Patient ID in the DICOM header"
+        if dicom.patient_id
+        else "the header has no Patient ID: one subject a study",
+        kind=SubjectKind.ANIMAL if animal else SubjectKind.PATIENT,
+        issuer=dicom.issuer_of_patient_id,
+        metadata={k: v for k, v in metadata.items() if v},
+    )
+
+
+def _without_patient_id(draft: Draft, study_uid: str) -> str:
+    import hashlib
+
+    folder = folder_identity(_folders(draft)) or "unidentified"
+    return f"{folder} {hashlib.sha256(study_uid.encode()).hexdigest()[:6]}"
+
+
+def _from_tables(draft: Draft, tables: Sequence[MetadataTable]) -> Assigned | None:
+    for table in tables:
+        label = table.label_for_file(draft.path)
+        if label:
+            return Assigned(draft, label, f"the table {table.name} names this file")
+        label = table.label_in_path(draft.path)
+        if label:
+            return Assigned(draft, label, f"the table {table.name} has a subject of this name")
+    return None
+
+
+def _from_bids(draft: Draft) -> Assigned | None:
+    label = bids_subject(_inside(draft))
+    return Assigned(draft, label, "BIDS name") if label else None
+
+
+def _from_container(draft: Draft) -> Assigned | None:
+    first = draft.files[draft.description.parts[0].name]
+    if not first.container and draft.description.format != "archive":
+        return None
+    container = first.path.split("!/", 1)[0]
+    label = identity(stem(container)) or folder_identity(_folders(draft)) or stem(container)
+    return Assigned(draft, label, f"in the container {os.path.basename(container)}")
+
+
+def _inside(draft: Draft) -> str:
+    """Give the path of a draft below what the user named, that folder included."""
+    parent = os.path.dirname(draft.root)
+    return draft.path[len(parent) :] if parent and draft.path.startswith(parent) else draft.path
+
+
+def _folders(draft: Draft) -> list[str]:
+    return [p for p in _inside(draft).replace(os.sep, "/").split("/")[:-1] if p]
+
+
+# --- by names, grids and folders -------------------------------------------------------------------------------------
+
+
+def _from_names(drafts: Sequence[Draft]) -> list[Assigned]:
+    anchors = {id(d): a for d, a in _anchors(drafts)}
+    by_folder: dict[str, list[Assigned]] = defaultdict(list)
+    for draft in drafts:
+        if id(draft) in anchors:
+            by_folder[os.path.dirname(draft.path)].append(anchors[id(draft)])
+    shared = _shared_identities([d for d in drafts if id(d) not in anchors], by_folder)
+    known = sorted(anchors.values(), key=lambda a: len(a.label), reverse=True)
+    return [
+        anchors.get(id(d)) or _follow(d, by_folder[os.path.dirname(d.path)], known, shared.get(id(d), ""))
+        for d in drafts
+    ]
+
+
+def _anchors(drafts: Sequence[Draft]) -> list[tuple[Draft, Assigned]]:
+    """Volumes and pictures name subjects: by their file names, or by their folders where the names are generic."""
+    primary = [d for d in drafts if d.description.kind in _PRIMARY]
+    stems: dict[str, list[str]] = defaultdict(list)
+    for draft in primary:
+        stems[os.path.dirname(draft.path)].append(stem(draft.path))
+    anchors = []
+    for draft in primary:
+        own = stem(draft.path)
+        shorter = [s for s in stems[os.path.dirname(draft.path)] if s != own and is_prefix(s, own)]
+        base = min(shorter, key=len) if shorter else own
+        label = identity(base)
+        if label and len(draft.description.parts) == 1:
+            anchors.append((draft, Assigned(draft, label, "its file name")))
+        else:
+            anchors.append((draft, _by_folder(draft, base)))
+    return anchors
+
+
+def _by_folder(draft: Draft, fallback: str) -> Assigned:
+    label = folder_identity(_folders(draft))
+    if label:
+        return Assigned(draft, label, f"its folder {label}")
+    return Assigned(draft, fallback or stem(draft.path), "nothing but its own name says whose it is")
+
+
+def _shared_identities(drafts: Sequence[Draft], by_folder: Mapping[str, list[Assigned]]) -> dict[int, str]:
+    """Where a folder holds no volumes, let its file names tell subjects apart: ``S01_left``, ``S01_right``, ``S02_left``."""
+    groups: dict[str, list[Draft]] = defaultdict(list)
+    for draft in drafts:
+        folder = os.path.dirname(draft.path)
+        if not by_folder.get(folder):
+            groups[folder].append(draft)
+    found: dict[int, str] = {}
+    for members in groups.values():
+        labels = common_identities(stem(d.path) for d in members)
+        found |= {id(d): labels[stem(d.path)] for d in members if stem(d.path) in labels}
+    return found
+
+
+def _follow(draft: Draft, beside: list[Assigned], known: Sequence[Assigned], shared: str) -> Assigned:
+    """Find the volume that a derived thing goes with."""
+    own = stem(draft.path)
+    for anchors, where in ((beside, "in the same folder"), (known, "in this import")):
+        named = [a for a in anchors if is_prefix(a.label, own) or is_prefix(stem(a.draft.path), own)]
+        if named:
+            best = max(named, key=lambda a: len(normal(a.label)))
+            return Assigned(draft, best.label, f"named like {stem(best.draft.path)} {where}", best.kind)
+    grid = draft.description.geometry
+    if grid is not None:
+        same = {
+            a.label for a in beside if a.draft.description.geometry and grid.same_space(a.draft.description.geometry)
+        }
+        if len(same) == 1:
+            return Assigned(draft, same.pop(), "the same grid as a volume in its folder")
+    labels = {a.label for a in beside}
+    if len(labels) == 1:
+        return Assigned(draft, labels.pop(), "the only subject in its folder")
+    if shared:
+        return Assigned(draft, shared, "file names in its folder share this beginning")
+    return _by_folder(draft, identity(own))
