@@ -1,0 +1,3 @@
+"""Surface meshes: STL, PLY, OBJ, legacy VTK and VTP polydata, OFF, GIFTI."""
+
+FORMATS = ()
