@@ -50,6 +50,8 @@ class Block:
     """Bytes, or None to the end of the part."""
     frame: int = 0
     """Frame or page number within the part, from 0."""
+    skip: int = 0
+    """Bytes to drop after decompression; -1: the voxels are the last bytes of what comes out."""
     slope: float | None = None
     intercept: float | None = None
     """Rescale of this frame where it differs from that of the array (PET)."""

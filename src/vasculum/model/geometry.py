@@ -14,7 +14,7 @@ SPACING_TOLERANCE = 1e-2
 """Slice steps that differ by less than this share of their median count as equal."""
 
 AFFINE_TOLERANCE_MM = 1e-3
-"""Two grids are the same where no corner voxel is farther apart than this."""
+"""Two grids are the same where no corner voxel is farther apart than this (less for voxels under 10 µm)."""
 
 RAS_FROM_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 """Turns LPS (DICOM, NRRD, ITK) into RAS (NIfTI, Slicer), and back: it is its own inverse."""
@@ -100,19 +100,24 @@ class Geometry:
         index = np.array([[a, b, c, 1] for a in (0, i - 1) for b in (0, j - 1) for c in (0, k - 1)], float)
         return np.asarray((index @ self.affine.T)[:, :3])
 
-    def same_grid(self, other: Geometry, tolerance_mm: float = AFFINE_TOLERANCE_MM) -> bool:
+    @property
+    def tolerance_mm(self) -> float:
+        """How far apart corner voxels of an equal grid may be: 1 µm, but not above a tenth of a voxel, and not below
+        what headers of 32-bit numbers (NIfTI) can say."""
+        float32_noise = 4 * float(np.finfo(np.float32).eps) * float(np.abs(self.corners()).max())
+        return max(min(AFFINE_TOLERANCE_MM, min(self.spacing) / 10), float32_noise)
+
+    def same_grid(self, other: Geometry, tolerance_mm: float | None = None) -> bool:
         """True where both have the same shape and no corner differs by more than the tolerance."""
         if self.shape != other.shape:
             return False
-        return bool(np.abs(self.corners() - other.corners()).max() <= tolerance_mm)
+        limit = self.tolerance_mm if tolerance_mm is None else tolerance_mm
+        return bool(np.abs(self.corners() - other.corners()).max() <= limit)
 
-    def same_space(self, other: Geometry, tolerance_mm: float = AFFINE_TOLERANCE_MM) -> bool:
+    def same_space(self, other: Geometry, tolerance_mm: float | None = None) -> bool:
         """True where the two grids fill the same place in any axis order or direction (a flip, a re-save)."""
-        ours = _sorted_points(self.corners())
-        theirs = _sorted_points(other.corners())
-        return sorted(self.shape) == sorted(other.shape) and bool(np.abs(ours - theirs).max() <= tolerance_mm)
-
-
-def _sorted_points(points: NDArray[np.float64]) -> NDArray[np.float64]:
-    rounded = np.round(points, 2)
-    return np.asarray(points[np.lexsort(rounded.T)])
+        if sorted(self.shape) != sorted(other.shape):
+            return False
+        limit = self.tolerance_mm if tolerance_mm is None else tolerance_mm
+        apart = np.abs(self.corners()[:, np.newaxis] - other.corners()[np.newaxis]).max(axis=2)
+        return bool(apart.min(axis=0).max() <= limit and apart.min(axis=1).max() <= limit)

@@ -44,24 +44,26 @@ class VoxelPrint:
         return self.digest
 
 
-def voxel_print(array: NDArray[Any], affine: NDArray[np.float64]) -> VoxelPrint:
+def voxel_print(array: NDArray[Any], affine: NDArray[np.float64], axes: str = "") -> VoxelPrint:
     """Fingerprint a volume in a stream.
 
     Parameters
     ----------
     array
-        Values after rescale, shape (k, j, i) or (k, j, i, c) or (t, k, j, i): further axes are kept in place,
-        time outermost and components innermost. May be a memory map.
+        Values after rescale, shape (k, j, i) or (k, j, i, c) or (t, k, j, i) or (t, k, j, i, c): further axes are
+        kept in place, time outermost and components innermost. May be a memory map.
     affine
         4×4 matrix from (i, j, k) to LPS millimetres.
+    axes
+        Names of the axes of `array` (``kji``, ``tkji``, ``kjic``, ``tkjic``). Empty: guessed; a fourth axis counts as
+        component where it is last and has at most 4 values while the first has more.
 
     Notes
     -----
-    Axes are turned to the closest canonical ones (+R, +A, +S, as `nibabel.as_closest_canonical`). Integral values are
-    hashed as little-endian int32 (int64 where they need it), others as float64; so an int16 volume and its float32
-    copy have one print.
+    Axes are turned to the closest canonical ones (+R, +A, +S). Integral values are hashed as little-endian int32
+    (int64 where they need it), others as float64; so an int16 volume and its float32 copy have one print.
     """
-    spatial, time = _as_tkji(array)
+    spatial, time = _as_tkjic(array, axes)
     order, flips = canonical_axes(affine)
     integral, wide = _number_form(spatial)
     target = np.dtype("<f8") if not integral else np.dtype("<i8" if wide else "<i4")
@@ -83,15 +85,52 @@ def canonical_axes(affine: NDArray[np.float64]) -> tuple[tuple[int, int, int], t
         ``array.transpose(order)``, then reversal of every axis whose flip is True.
     """
     ras = (RAS_FROM_LPS @ affine)[:3, :3]
-    cosines = np.abs(ras / np.linalg.norm(ras, axis=0))
+    cosines = ras / np.linalg.norm(ras, axis=0)
+    pairs = sorted(((w, c) for w in range(3) for c in range(3)), key=lambda pair: _closeness(cosines, *pair))
     world_of_column = [-1, -1, -1]
-    for _ in range(3):  # the largest cosine first, each world axis once
-        world, column = divmod(int(np.argmax(cosines)), 3)
-        world_of_column[column] = world
-        cosines[world, :] = -1
-        cosines[:, column] = -1
+    for world, column in reversed(pairs):  # the largest cosine first, each world axis once
+        if world_of_column[column] < 0 and world not in world_of_column:
+            world_of_column[column] = world
     s, a, r = (world_of_column.index(world) for world in (2, 1, 0))
     return (2 - s, 2 - a, 2 - r), (bool(ras[2, s] < 0), bool(ras[1, a] < 0), bool(ras[0, r] < 0))
+
+
+def _closeness(cosines: NDArray[np.float64], world: int, column: int) -> tuple[float, ...]:
+    """Rank how well a column fits a world axis.
+
+    At a tie (a grid at 45 degrees) the rank goes by the line on which the column lies, which neither the order nor the
+    direction of the stored axes changes; else the same volume, stored otherwise, would have another print.
+    """
+    line = np.outer(cosines[:, column], cosines[:, column])
+    rounded = np.round([abs(cosines[world, column]), *line[np.triu_indices(3)]], 4) + 0.0
+    return (float(rounded[0]), -float(world), *(float(entry) for entry in rounded[1:]))
+
+
+def rescaled_dtype(dtype: np.dtype[Any], slope: float, intercept: float) -> np.dtype[Any]:
+    """Choose the type of ``slope * stored + intercept``.
+
+    Integers stay integers where slope and intercept are whole: the narrowest signed type that holds every possible
+    result, at least int16. Others become float32 where the stored numbers have at most 16 bits, else float64.
+    """
+    if dtype.kind in "iub" and float(slope).is_integer() and float(intercept).is_integer():
+        low, high = (0, 1) if dtype.kind == "b" else (int(np.iinfo(dtype).min), int(np.iinfo(dtype).max))
+        ends = sorted((int(slope) * low + int(intercept), int(slope) * high + int(intercept)))
+        for name in ("<i2", "<i4", "<i8"):
+            if np.iinfo(name).min <= ends[0] and ends[1] <= np.iinfo(name).max:
+                return np.dtype(name)
+        return np.dtype("<f8")
+    narrow = dtype.itemsize <= 2 or (dtype.kind == "f" and dtype.itemsize <= 4)
+    return np.dtype("<f4" if narrow else "<f8")
+
+
+def rescale(array: NDArray[Any], slope: float, intercept: float) -> NDArray[Any]:
+    """Compute ``slope * array + intercept`` in the type that `rescaled_dtype` chooses, without overflow between."""
+    target = rescaled_dtype(array.dtype, slope, intercept)
+    if slope == 1 and intercept == 0:
+        return array
+    if target.kind == "i":
+        return np.asarray(array.astype(target) * target.type(int(slope)) + target.type(int(intercept)), target)
+    return (array.astype(np.float64) * slope + intercept).astype(target)
 
 
 def release(array: NDArray[Any]) -> None:
@@ -103,31 +142,31 @@ def release(array: NDArray[Any]) -> None:
         base.madvise(mmap.MADV_DONTNEED)
 
 
-def _as_tkji(array: NDArray[Any]) -> tuple[NDArray[Any], int]:
-    """View as (t, k, j, i, c). A fourth axis is a component where it is last and short, else time."""
-    if array.ndim == 3:
-        view = array[np.newaxis, ..., np.newaxis]
-    elif array.ndim == 4 and array.shape[-1] <= 4 < array.shape[0]:
-        view = array[np.newaxis]
-    elif array.ndim == 4:
-        view = array[..., np.newaxis]
-    else:
-        view = array
+def _as_tkjic(array: NDArray[Any], axes: str) -> tuple[NDArray[Any], int]:
+    """View as (t, k, j, i, c), and say how many times there are."""
+    if not axes:
+        short_last = array.ndim == 4 and array.shape[-1] <= 4 < array.shape[0]
+        axes = {3: "kji", 4: "kjic" if short_last else "tkji", 5: "tkjic"}.get(array.ndim, "")
+    if axes not in {"kji", "tkji", "kjic", "tkjic"} or len(axes) != array.ndim:
+        raise ValueError(f"an array of {array.ndim} axes cannot be {axes!r}")
+    view = array if "t" in axes else array[np.newaxis]
+    view = view if "c" in axes else view[..., np.newaxis]
     return view, int(view.shape[0])
 
 
 def _number_form(array: NDArray[Any]) -> tuple[bool, bool]:
-    """Say whether all values are whole numbers, and whether some need 64 bits."""
-    if array.dtype.kind in "iub":
-        if array.dtype.itemsize < 4 or array.dtype == np.int32:
-            return True, False
-        return True, any(bool((np.abs(c.astype(np.float64)) > 2**31 - 1).any()) for c in _chunks(array))
-    integral, wide = True, False
+    """Say whether all values are whole numbers (of at most 63 bits), and whether some need more than 32."""
+    if array.dtype.kind in "iub" and array.dtype.itemsize < 4:
+        return True, False
+    wide = False
     for chunk in _chunks(array):
-        if not np.isfinite(chunk).all() or (chunk != np.rint(chunk)).any():
+        if chunk.dtype.kind == "f" and (not np.isfinite(chunk).all() or (chunk != np.rint(chunk)).any()):
             return False, False
-        wide = wide or bool((np.abs(chunk) > 2**31 - 1).any())
-    return integral, wide
+        low, high = (int(chunk.min()), int(chunk.max())) if chunk.size else (0, 0)
+        if low < -(2**63) or high >= 2**63:
+            return False, False
+        wide = wide or low < -(2**31) or high >= 2**31
+    return True, wide
 
 
 def _chunks(array: NDArray[Any]) -> Iterator[NDArray[Any]]:
