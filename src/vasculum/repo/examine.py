@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
@@ -10,6 +9,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 
+import zstandard
+
+from vasculum.errors import VasculumError
 from vasculum.formats.limited import Examiner
 from vasculum.formats.wire import from_bytes, to_bytes
 from vasculum.model.description import Description
@@ -36,7 +38,7 @@ class Held:
     @property
     def description(self) -> Description | None:
         """Unpack the description; None for a refused file."""
-        return from_bytes(self.packed) if self.packed else None
+        return from_bytes(_unsqueezed(self.packed), Description) if self.packed else None
 
 
 class Laboratory:
@@ -71,16 +73,21 @@ class Laboratory:
     def _examine_members(self, container: FoundFile) -> Iterator[Held]:
         assert container.description is not None
         folder = Path(tempfile.mkdtemp(dir=self._scratch))
-        unpacked = self._examiner.extract(
-            Path(container.path), list(container.description.members), folder, MEMBER_BUDGET_BYTES
-        )
-        readable = {name: path for name, path in unpacked.items() if isinstance(path, Path)}
-        for name, refusal in unpacked.items():
-            if not isinstance(refusal, Path):
-                yield Held(_member(container, name, refusal=refusal), "", container.path)
-        for (name, path), one in zip(readable.items(), self._examiner.examine_all(readable.values()), strict=True):
-            member = replace(one, path=f"{container.path}!/{name}", container=container.sha256, member=name)
-            yield _held(member, str(path), container.path)
+        try:
+            unpacked = self._examiner.extract(
+                Path(container.path), container.description.members, folder, MEMBER_BUDGET_BYTES
+            )
+        except VasculumError as error:
+            yield Held(_member(container, "", refusal=str(error)), "", container.path)
+            return
+        readable = [u for u in unpacked if not u.refusal]
+        for one in unpacked:
+            if one.refusal:
+                yield Held(_member(container, one.member, refusal=one.refusal), "", container.path)
+        for one, found in zip(readable, self._examiner.examine_all(Path(u.path) for u in readable), strict=True):
+            path = f"{container.path}!/{one.member}"
+            member = replace(found, path=path, container=container.sha256, member=one.member)
+            yield _held(member, one.path, container.path)
 
     def assemble(self, format_name: str, items: dict[str, Description]) -> Sequence[Description]:
         """Sort single files into series. They were parsed by the children; sorting them is our own arithmetic."""
@@ -88,8 +95,10 @@ class Laboratory:
 
         return format_named(format_name).assemble(items)  # type: ignore[attr-defined, no-any-return]
 
-    def voxel_prints(self, jobs: Iterable[tuple[Description, dict[str, str]]], progress: Progress) -> list[str]:
-        """Fingerprint volumes; empty where the voxels cannot be read or have no place."""
+    def voxel_prints(
+        self, jobs: Iterable[tuple[Description, dict[str, str]]], progress: Progress
+    ) -> list[str | VasculumError]:
+        """Fingerprint volumes; an error in the place of one whose voxels cannot be read."""
         todo = [(d, {name: Path(path) for name, path in parts.items()}) for d, parts in jobs]
         progress.start("Fingerprinting volumes", len(todo))
         prints = []
@@ -101,8 +110,16 @@ class Laboratory:
 
 
 def _held(found: FoundFile, local: str, root: str) -> Held:
-    packed = to_bytes(found.description) if found.description is not None else b""
+    packed = _squeezed(to_bytes(found.description)) if found.description is not None else b""
     return Held(replace(found, description=None), local, root, packed)
+
+
+def _squeezed(content: bytes) -> bytes:
+    return zstandard.ZstdCompressor(level=1).compress(content)  # type: ignore[no-any-return]
+
+
+def _unsqueezed(content: bytes) -> bytes:
+    return zstandard.ZstdDecompressor().decompress(content)  # type: ignore[no-any-return]
 
 
 def _member(container: FoundFile, name: str, *, refusal: str) -> FoundFile:
@@ -114,8 +131,3 @@ def _member(container: FoundFile, name: str, *, refusal: str) -> FoundFile:
         container=container.sha256,
         member=name,
     )
-
-
-def display_folder(path: str) -> str:
-    """Give the folder part of a found path, for real files and members alike (forward slashes)."""
-    return os.path.dirname(path).replace(os.sep, "/")

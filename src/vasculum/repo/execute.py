@@ -154,7 +154,7 @@ class Execution:
         for one in batch:
             reasons = [refusals[f.path] for f in one.files.values() if f.path in refusals]
             if reasons:
-                self._refuse(one, reasons[0], only={p for p in refusals})
+                self._refuse(one, reasons[0], only=set(refusals))
             else:
                 whole.append(one)
         if not whole:

@@ -30,7 +30,6 @@ def count_identified(held: Sequence[Held]) -> Mapping[str, int]:
 
 def carries_identity(attributes: Attributes) -> bool:
     """True where a field that names a person has a value."""
-    for key, values in attributes.items():
-        if key.endswith(_NAMING) and any(str(v).strip(" ^=") for v in values):
-            return True
-    return False
+    return any(
+        key.endswith(_NAMING) and any(str(v).strip(" ^=") for v in values) for key, values in attributes.items()
+    )

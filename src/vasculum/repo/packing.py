@@ -94,7 +94,7 @@ class _Steps:
         self._progress = progress
         self._last = -1
 
-    def __call__(self, done: int, total: int, what: str) -> None:
+    def __call__(self, done: int, total: int, what: str) -> None:  # noqa: ARG002 - the bundle's call
         if self._last < 0:
             self._progress.start("Packing", total)
             self._last = 0

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vasculum.dicom.uids import uid_from
+from vasculum.errors import VasculumError
 from vasculum.model.description import Description, Finding
 from vasculum.model.kinds import Kind, Severity, SubjectKind
 from vasculum.model.plans import FileOutcome, ImportPlan, Outcome, PlannedSeries, PlannedSubject
@@ -155,18 +156,25 @@ def _with_prints(
     ]
     todo = [n for n in todo if series[n].description.geometry is not None]
     prints = laboratory.voxel_prints([(series[n].description, drafts[n].local) for n in todo], progress)
-    here = catalog.series_by_print({p for p in prints if p})
+    here = catalog.series_by_print({p for p in prints if isinstance(p, str) and p})
     first: dict[str, str] = {p: ids[0] for p, ids in here.items() if ids}
     for n, voxel_print in zip(todo, prints, strict=True):
-        one = replace(series[n], voxel_print=voxel_print)
-        earlier = first.setdefault(voxel_print, one.key) if voxel_print else one.key
-        if earlier not in (one.key, one.existing):
-            finding = Finding(
-                code="same-voxels", text="holds the same voxels as another series", severity=Severity.NOTE
-            )
-            one = replace(one, duplicate_of=earlier, findings=(*one.findings, finding))
-        series[n] = one
+        series[n] = _printed(series[n], voxel_print, first)
     return series
+
+
+def _printed(one: PlannedSeries, voxel_print: str | VasculumError, first: dict[str, str]) -> PlannedSeries:
+    """Note the print of a series, and whether another one (`first`: print → key or id) has the same."""
+    if isinstance(voxel_print, VasculumError):
+        text = f"its voxels cannot be read: {voxel_print.message}"
+        fault = Finding(code="unreadable-voxels", text=text, severity=Severity.ERROR)
+        return replace(one, findings=(*one.findings, fault))
+    one = replace(one, voxel_print=voxel_print)
+    earlier = first.setdefault(voxel_print, one.key) if voxel_print else one.key
+    if earlier in (one.key, one.existing):
+        return one
+    finding = Finding(code="same-voxels", text="it holds the same voxels as another series", severity=Severity.NOTE)
+    return replace(one, duplicate_of=earlier, findings=(*one.findings, finding))
 
 
 def _subjects(assigned: Sequence[Assigned], tables: Sequence[MetadataTable]) -> tuple[PlannedSubject, ...]:
