@@ -104,7 +104,7 @@ FORMATS = (Document(),)
 
 def is_accession(content: Any) -> bool:
     """Say whether parsed JSON is the accession form of MorphoDepot."""
-    return isinstance(content, Mapping) and "species" in content and "subjectType" in content
+    return isinstance(content, Mapping) and {"species", "imageContents", "specimenSource"} <= set(content)
 
 
 def accession_metadata(path: Path) -> dict[str, str]:

@@ -16,9 +16,12 @@ from numpy.typing import NDArray
 from vasculum.errors import Unreadable, Unsupported, VasculumError
 from vasculum.formats import stack, tiff
 from vasculum.formats.base import Head, Locate
+from vasculum.formats.scratch import writable_array
 from vasculum.model.description import Block, Description, Finding, Part, Value, Voxels
 from vasculum.model.kinds import Kind
+from vasculum.model.voxels import release
 
+_RELEASE_EVERY = 16
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _PNG = b"\x89PNG\r\n\x1a\n"
 _JPEG = b"\xff\xd8\xff"
@@ -79,8 +82,10 @@ class Picture:
             raise Unreadable("there are no voxels to read")
         if len(voxels.blocks) == 1:
             return _checked(_read(locate(voxels.blocks[0].part), voxels), voxels.sizes, voxels)
-        volume = np.empty(voxels.sizes, np.dtype(voxels.dtype).newbyteorder("="))
+        volume = writable_array(voxels.sizes, np.dtype(voxels.dtype).newbyteorder("="))
         for number, block in enumerate(voxels.blocks):
+            if number % _RELEASE_EVERY == 0:
+                release(volume)
             volume[number] = _checked(_read(locate(block.part), voxels), (1, *voxels.sizes[1:]), voxels)[0]
         return volume
 

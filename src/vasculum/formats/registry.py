@@ -21,6 +21,7 @@ BUILT_IN = (
     "archive",
     "transform",
     "mesh",
+    "txrm",
     "scanlog",
     "image",
     "table",

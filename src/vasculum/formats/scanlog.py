@@ -136,8 +136,25 @@ def voxel_size(description: Description) -> Vector | None:
     return x, y, z
 
 
+def tells_projections(description: Description, prefix: str, size: tuple[int, int]) -> bool:
+    """Say whether the pictures of that prefix and size (rows, columns) are the projections of a scan.
+
+    A SkyScan log names the projections by its first ``Filename Prefix``, and their size by ``Number of Rows``; NRecon
+    adds the prefix of its slices (``..._rec``) to the end.
+    """
+    named = description.attributes.get("scan.Filename Prefix", ())
+    if not named:
+        return False
+    reconstructed = "scan.Reconstruction Program" in description.attributes
+    if not reconstructed:
+        return True
+    sizes = ("scan.Number of Rows", "scan.Number of Columns")
+    detector = tuple(description.attributes.get(key, (0,))[0] for key in sizes)
+    return prefix.rstrip("_- .~") == str(named[0]) != str(named[-1]) or detector == size
+
+
 def is_reconstruction(description: Description) -> bool:
-    """Say whether a log tells of reconstructed slices, not only of a scan (whose pictures are projections)."""
+    """Say whether a log tells of a reconstruction, not only of a scan."""
     marks = ("scan.Reconstruction Program", "scan.Pixel Size (um)", "scan.VoxelsX", "scan.VoxelSizeX")
     return any(mark in description.attributes for mark in marks)
 

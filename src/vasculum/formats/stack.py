@@ -11,6 +11,7 @@ from itertools import pairwise
 
 from vasculum.errors import Invalid
 from vasculum.formats import scanlog
+from vasculum.formats.plausible import plausibility
 from vasculum.model.description import Block, Description, Finding, Part, Value, Voxels
 from vasculum.model.geometry import Geometry, Vector
 from vasculum.model.kinds import Kind, Severity
@@ -21,9 +22,6 @@ SLICES_LEAST = 3
 VOXEL_SIZE = "image.voxel-size-mm"
 """Attribute with the voxel size (i, j, k) that a picture carries itself."""
 
-_LARGEST_VOXEL_MM = 20.0
-_SMALLEST_VOXEL_MM = 1e-5
-_LARGEST_EXTENT_MM = 3000.0
 _NAMED_NUMBERS = 10
 _IDENTITY = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
 
@@ -105,11 +103,12 @@ def with_voxel_size(description: Description, mm: Vector, *, source: str = "give
         irregular=irregular,
     )
     kept = [f for f in description.findings if f.code not in ("needs-voxel-size", "implausible-voxel-size")]
+    flaw = plausibility(geometry, description.modality)
     return replace(
         description,
         geometry=geometry,
         attributes={**description.attributes, "image.voxel-size-from": (source,)},
-        findings=(*kept, *implausible(geometry)),
+        findings=(*kept, flaw) if flaw else tuple(kept),
     )
 
 
@@ -127,21 +126,6 @@ def without_orientation() -> Finding:
         code="no-orientation",
         text="pictures carry no orientation: columns are taken as left, rows as posterior, slices as superior",
         severity=Severity.NOTE,
-    )
-
-
-def implausible(geometry: Geometry) -> tuple[Finding, ...]:
-    """Flag a voxel size that no scanner makes, such as micrometres taken for millimetres."""
-    extent = max(s * n for s, n in zip(geometry.spacing, reversed(geometry.shape), strict=True))
-    sound = min(geometry.spacing) >= _SMALLEST_VOXEL_MM and max(geometry.spacing) <= _LARGEST_VOXEL_MM
-    if sound and extent <= _LARGEST_EXTENT_MM:
-        return ()
-    sizes = " × ".join(f"{v:g}" for v in geometry.spacing)
-    return (
-        Finding(
-            code="implausible-voxel-size",
-            text=f"voxels of {sizes} mm make the object {extent:g} mm large; were micrometres meant?",
-        ),
     )
 
 
@@ -215,7 +199,7 @@ def _stacks(group: Sequence[_Slice], log: str, logs: Mapping[str, Description], 
     if log:
         volume = _with_log(volume, log, logs[log], own_part=log not in used)
         used.add(log)
-    return [_sized(volume, fitting), *apart]
+    return [_sized(volume, fitting, logs.get(log)), *apart]
 
 
 def _volume(slices: Sequence[_Slice], findings: Sequence[Finding]) -> Description:
@@ -283,11 +267,13 @@ def _with_log(volume: Description, key: str, log: Description, *, own_part: bool
     return replace(volume, parts=parts, attributes=attributes, modality=volume.modality or log.modality)
 
 
-def _sized(volume: Description, slices: Sequence[_Slice]) -> Description:
+def _sized(volume: Description, slices: Sequence[_Slice], log: Description | None) -> Description:
     """Place the volume by its log, else by what all of its pictures say, else ask for the voxel size."""
+    voxels = volume.voxels
+    assert voxels is not None
     own = {s.description.attributes.get(VOXEL_SIZE, ()) for s in slices}
-    logged = scanlog.voxel_size(volume)
-    if "scan.VoxelSizeMicrometre" in volume.attributes and not scanlog.is_reconstruction(volume):
+    logged = scanlog.voxel_size(log) if log is not None else None
+    if log is not None and scanlog.tells_projections(log, slices[0].prefix, (voxels.sizes[1], voxels.sizes[2])):
         text = "the scanner log beside these pictures tells of projections, not of reconstructed slices"
         projections = Finding(code="projections", text=text, severity=Severity.NOTE)
         kept = [f for f in volume.findings if f.code != "no-orientation"]

@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 from vasculum.errors import Unreadable, Unsupported, VasculumError
 from vasculum.formats.archive import BOMB_BYTES, BOMB_RATIO
 from vasculum.formats.stack import SLICES_LEAST, VOXEL_SIZE, with_voxel_size, without_orientation, without_voxel_size
+from vasculum.formats.scratch import writable_array
+from vasculum.formats.text import flatten
 from vasculum.model.description import Block, Description, Finding, Part, Value, Voxels
 from vasculum.model.geometry import Vector
 from vasculum.model.kinds import Kind, Severity
@@ -86,7 +88,7 @@ def read_tiff(path: Path, voxels: Voxels) -> NDArray[Any]:
         if series.dataoffset is not None and series.dtype.kind != "b":
             stored: NDArray[Any] = np.memmap(path, dtype, "r", series.dataoffset, series.shape)
         else:
-            stored = series.asarray()
+            stored = series.asarray(out=writable_array(series.shape, series.dtype))
     if stored.dtype.kind == "b":
         stored = stored.view(np.uint8)
     if "k" not in order:
@@ -156,11 +158,18 @@ def _attributes(tiff: Any) -> dict[str, tuple[Value, ...]]:
             attributes[f"tiff.{name}"] = value
         elif isinstance(value, (str, int, float)) and value != "":
             attributes[f"tiff.{name}"] = (value,)
-    attributes["tiff.Compression"] = (str(getattr(page.compression, "name", page.compression)),)
-    for key, value in (tiff.imagej_metadata or {}).items():
-        if isinstance(value, (str, int, float)) and value != "" and key != "Info":
-            attributes[f"imagej.{key}"] = (value,)
-    return attributes
+    attributes["tiff.Compression"] = (_compression(page.compression),)
+    said = {key: value for key, value in (tiff.imagej_metadata or {}).items() if key != "Info"}
+    return attributes | dict(flatten("imagej", {k: v for k, v in said.items() if isinstance(v, (str, int, float))}))
+
+
+def _compression(code: int) -> str:
+    import tifffile
+
+    try:
+        return str(tifffile.COMPRESSION(code).name)
+    except ValueError:
+        return str(code)
 
 
 def _findings(tiff: Any) -> Iterator[Finding]:
