@@ -1,0 +1,323 @@
+"""From single files to series: what belongs together, in which order, and what differs (PS3.3 A.1, C.7.3.1)."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from vasculum.model.description import Block, Description, DicomIdentity, Finding, Part, Voxels
+from vasculum.model.kinds import Kind, Severity
+
+from .attributes import flatten
+from .headers import Gathered, SeriesHeaders
+from .stack import Cosines, Plane, Stack, stacks
+
+_P = "1.2.840.10008.5.1.4.1.1."
+PROJECTIONS = (_P + "1", _P + "1.", _P + "12.")
+"""Radiographs and angiograms: every image is a view of its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Member:
+    """A single-frame image on its way into a series."""
+
+    key: str
+    item: Description
+    plane: Plane
+    names: Mapping[str, Hashable]
+    """What the label of the plane is made of, for people."""
+
+
+def assemble_series(items: Mapping[str, Description]) -> list[Description]:
+    """Sort DICOM files into series, and series into stacks.
+
+    Parameters
+    ----------
+    items
+        Descriptions of single files by the part names to use.
+
+    Returns
+    -------
+    list of Description
+        Every file is in exactly one of them. Images of one Series Instance UID are split by SOP class, image type,
+        echo, size, pixel spacing and orientation; by thickness, acquisition or temporal position where only so the
+        slices are evenly spaced; instances that are no images, and multi-frame ones on grids of their own, stand alone.
+    """
+    by_series: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for key, item in items.items():
+        identity = item.dicom
+        uid = identity.series_instance_uid if identity else ""
+        by_series[(identity.study_instance_uid if identity and uid else "", uid or f"file {key}")].append(key)
+    found: list[Description] = []
+    for keys in by_series.values():
+        found += _one_series({key: items[key] for key in keys})
+    return found
+
+
+def _one_series(items: Mapping[str, Description]) -> list[Description]:
+    headers = SeriesHeaders()
+    members: list[_Member] = []
+    alone: list[str] = []
+    for key, item in items.items():
+        json = headers.add(key, item.header)
+        if _is_slice(item):
+            members.append(_member(key, item, json, len(members)))
+        else:
+            alone.append(key)
+    results = [_together(stack, members, headers) for stack in _stacks(members)]
+    if len(results) > 1:
+        results = _explain_split(results, members)
+    return results + _join_instances([_renamed(items[key], key) for key in alone], headers)
+
+
+def _is_slice(item: Description) -> bool:
+    """True for single-frame images that may be slices of something larger."""
+    if item.voxels is None or item.kind not in (Kind.VOLUME, Kind.IMAGE) or len(item.voxels.blocks) != 1:
+        return False
+    return item.dicom is not None and not item.dicom.sop_class_uid.startswith(PROJECTIONS)
+
+
+def _member(key: str, item: Description, json: Mapping[str, Any], index: int) -> _Member:
+    voxels, identity = item.voxels, item.dicom
+    assert voxels is not None and identity is not None
+    rows, columns = voxels.sizes[voxels.axes.index("j")], voxels.sizes[voxels.axes.index("i")]
+    names: dict[str, Hashable] = {
+        "SOP class": identity.sop_class_uid,
+        "image type": tuple(map(str, _values(json, "00080008"))),
+        "echo time": _first(json, "00180081") if identity.sop_class_uid == _P + "4" else 0.0,
+        "kind of sample": (voxels.dtype.lstrip("<>|"), voxels.axes),
+        "flatness": (key if "MOSAIC" in _values(json, "00080008") else ""),
+    }
+    plane = Plane(
+        index=index,
+        rows=rows,
+        columns=columns,
+        position=_triple(json, "00200032"),
+        orientation=_cosines(json),
+        spacing=_pair(json, "00280030"),
+        thickness=_first(json, "00180050"),
+        between=abs(_first(json, "00180088")),
+        tilt=_first(json, "00181120"),
+        time=_first(json, "00200100") or _first(json, "00181060"),
+        acquisition=_first(json, "00200012"),
+        number=_first(json, "00200013"),
+        label=tuple(names.values()),
+    )
+    return _Member(key, item, plane, names)
+
+
+def _values(json: Mapping[str, Any], tag: str) -> list[Any]:
+    return list(json.get(tag, {}).get("Value", ()))
+
+
+def _floats(json: Mapping[str, Any], tag: str, count: int) -> list[float]:
+    values = _values(json, tag)
+    if len(values) != count or not all(isinstance(v, int | float) for v in values):
+        return []
+    return [float(v) for v in values]
+
+
+def _first(json: Mapping[str, Any], tag: str) -> float:
+    values = _values(json, tag)
+    return float(values[0]) if values and isinstance(values[0], int | float) else 0.0
+
+
+def _triple(json: Mapping[str, Any], tag: str) -> tuple[float, float, float] | None:
+    v = _floats(json, tag, 3)
+    return (v[0], v[1], v[2]) if v else None
+
+
+def _pair(json: Mapping[str, Any], tag: str) -> tuple[float, float] | None:
+    v = _floats(json, tag, 2)
+    return (v[0], v[1]) if v and min(v) > 0 else None
+
+
+def _cosines(json: Mapping[str, Any]) -> Cosines | None:
+    v = _floats(json, "00200037", 6)
+    return (v[0], v[1], v[2], v[3], v[4], v[5]) if v else None
+
+
+def _stacks(members: Sequence[_Member]) -> list[Stack]:
+    """Stacks of each frame of reference by itself: positions of two of them cannot be compared."""
+    frames: dict[str, list[Plane]] = defaultdict(list)
+    for member in members:
+        geometry = member.item.geometry
+        frames[geometry.frame_of_reference if geometry else ""].append(member.plane)
+    return [stack for frame, planes in frames.items() for stack in stacks(planes, frame)]
+
+
+def _together(stack: Stack, members: Sequence[_Member], headers: SeriesHeaders) -> Description:
+    """Make one description of the files of a stack."""
+    chosen = [members[i] for i in stack.indices]
+    first = chosen[0].item
+    gathered = headers.gather([m.key for m in chosen])
+    kind = _kind(first, stack)
+    findings = (*_common_findings([m.item for m in chosen]), *stack.findings)
+    return replace(
+        first,
+        kind=kind,
+        parts=tuple(Part(name=m.key) for m in chosen),
+        geometry=stack.geometry,
+        voxels=_voxels(stack, chosen),
+        attributes=_attributes(first, gathered),
+        findings=findings,
+        header=gathered.common_packed,
+        differences=gathered.differences_packed,
+        instances=tuple(_identity(m.item) for m in chosen),
+    )
+
+
+def _attributes(first: Description, gathered: Gathered) -> dict[str, Any]:
+    meta = {"00020010": {"vr": "UI", "Value": [first.dicom.transfer_syntax_uid if first.dicom else ""]}}
+    return dict(flatten((meta, gathered.common, *gathered.differences)))
+
+
+def _kind(first: Description, stack: Stack) -> Kind:
+    if stack.flat:
+        return Kind.IMAGE
+    if first.kind == Kind.IMAGE and stack.geometry is not None and stack.geometry.shape[0] > 1:
+        return Kind.VOLUME
+    return first.kind
+
+
+def _identity(item: Description) -> DicomIdentity:
+    assert item.dicom is not None
+    return item.dicom
+
+
+def _voxels(stack: Stack, chosen: Sequence[_Member]) -> Voxels:
+    """One array of the single frames of many files; rescale that differs between them goes to the blocks."""
+    each = [m.item.voxels for m in chosen]
+    first = each[0]
+    assert first is not None
+    times, depth = len(stack.order), len(stack.order[0])
+    if stack.flat and stack.geometry is None:
+        times, depth = 1, times
+    plane_axes = first.axes[first.axes.index("j") :]
+    axes = ("t" if times > 1 else "") + "k" + plane_axes
+    sizes = ((times,) if times > 1 else ()) + (depth,) + first.sizes[-len(plane_axes) :]
+    blocks: list[Block] = []
+    for member, voxels in zip(chosen, each, strict=True):
+        assert voxels is not None
+        differs = voxels.slope != first.slope or voxels.intercept != first.intercept
+        slope, intercept = (voxels.slope, voxels.intercept) if differs else (None, None)
+        blocks.append(replace(voxels.blocks[0], part=member.key, slope=slope, intercept=intercept))
+    raw = all(v is not None and v.encoding == "raw" and v.dtype == first.dtype for v in each)
+    return replace(first, axes=axes, sizes=sizes, blocks=tuple(blocks), encoding="raw" if raw else "dicom")
+
+
+def _common_findings(items: Sequence[Description]) -> tuple[Finding, ...]:
+    """Findings of single files, each said once, with the number of files. What one slice says of itself is dropped."""
+    counts: dict[str, int] = defaultdict(int)
+    first: dict[str, Finding] = {}
+    for item in items:
+        for finding in item.findings:
+            if finding.code in ("single-slice", "no-position") and len(items) > 1:
+                continue
+            counts[finding.code] += 1
+            first.setdefault(finding.code, finding)
+    many = len(items) > 1
+    return tuple(
+        replace(f, text=f"{f.text} ({counts[code]} of {len(items)} files)") if many else f
+        for code, f in first.items()
+    )
+
+
+def _explain_split(results: list[Description], members: Sequence[_Member]) -> list[Description]:
+    """Say of every stack of a series that there are others, and in what they differ."""
+    by_key = {m.key: m for m in members}
+    leaders = [by_key[result.parts[0].name] for result in results]
+    differing = [n for n in leaders[0].names if n != "flatness" and len({m.names[n] for m in leaders}) > 1]
+    sizes = {(m.plane.rows, m.plane.columns) for m in leaders}
+    spacings = {m.plane.spacing and tuple(float(f"{s:.4g}") for s in m.plane.spacing) for m in leaders}
+    turns = {m.plane.orientation and tuple(round(c, 3) + 0.0 for c in m.plane.orientation) for m in leaders}
+    for name, seen in (("image size", sizes), ("pixel spacing", spacings), ("orientation", turns)):
+        if len(seen) > 1:
+            differing.append(name)
+    if not differing:
+        return results
+    text = f"The series holds {len(results)} stacks that differ in {', '.join(differing)}; each is kept by itself."
+    finding = Finding(code="mixed-series", text=text, severity=Severity.NOTE)
+    return [
+        r if any(f.code == "mixed-series" for f in r.findings) else replace(r, findings=(*r.findings, finding))
+        for r in results
+    ]
+
+
+def _renamed(item: Description, key: str) -> Description:
+    """Use the part name of the caller."""
+    voxels = item.voxels
+    if voxels is not None:
+        voxels = replace(voxels, blocks=tuple(replace(b, part=key) for b in voxels.blocks))
+    parts = (replace(item.parts[0], name=key), *item.parts[1:])
+    instances = item.instances or ((item.dicom,) if item.dicom else ())
+    return replace(item, parts=parts, voxels=voxels, instances=instances)
+
+
+def _join_instances(alone: list[Description], headers: SeriesHeaders) -> list[Description]:
+    """Multi-frame instances on one and the same grid are the time points of one array."""
+    groups: dict[Hashable, list[Description]] = defaultdict(list)
+    for n, item in enumerate(alone):
+        groups[_grid_key(item, n)].append(item)
+    return [group[0] if len(group) == 1 else _in_time(group, headers) for group in groups.values()]
+
+
+def _grid_key(item: Description, number: int) -> Hashable:
+    geometry, voxels = item.geometry, item.voxels
+    if item.kind != Kind.VOLUME or geometry is None or voxels is None or voxels.axes not in ("kji", "kjic"):
+        return number
+    if not geometry.regular or len(voxels.blocks) < 2 or item.dicom is None:
+        return number
+    corners = tuple(float(v) for v in (geometry.corners().round(2) + 0.0).ravel())
+    types = tuple(str(v) for v in item.attributes.get("ImageType", ()))
+    echo = item.attributes.get(
+        "SharedFunctionalGroupsSequence.MREchoSequence.EffectiveEchoTime"
+    ) or item.attributes.get("PerFrameFunctionalGroupsSequence.MREchoSequence.EffectiveEchoTime")
+    return item.dicom.sop_class_uid, voxels.sizes, voxels.dtype, voxels.axes, corners, types, echo
+
+
+def _in_time(group: list[Description], headers: SeriesHeaders) -> Description:
+    ordered = sorted(group, key=_when)
+    first = ordered[0]
+    assert first.voxels is not None
+    blocks: list[Block] = []
+    for item in ordered:
+        voxels = item.voxels
+        assert voxels is not None
+        same = voxels.slope == first.voxels.slope and voxels.intercept == first.voxels.intercept
+        for block in voxels.blocks:
+            if not same and block.slope is None:
+                block = replace(block, slope=voxels.slope, intercept=voxels.intercept)
+            blocks.append(block)
+    raw = all(item.voxels is not None and item.voxels.encoding == "raw" for item in ordered)
+    voxels = replace(
+        first.voxels,
+        axes="t" + first.voxels.axes,
+        sizes=(len(ordered), *first.voxels.sizes),
+        blocks=tuple(blocks),
+        encoding="raw" if raw else "dicom",
+    )
+    gathered = headers.gather([item.parts[0].name for item in ordered])
+    return replace(
+        first,
+        parts=tuple(item.parts[0] for item in ordered),
+        voxels=voxels,
+        attributes=_attributes(first, gathered),
+        findings=_common_findings(ordered),
+        header=gathered.common_packed,
+        differences=gathered.differences_packed,
+        instances=tuple(_identity(item) for item in ordered),
+    )
+
+
+def _when(item: Description) -> tuple[float, str, float]:
+    acquisition = item.attributes.get("AcquisitionNumber", ())
+    moment = item.attributes.get("AcquisitionDateTime", ())
+    number = item.attributes.get("InstanceNumber", ())
+    return (_as_float(acquisition), str(moment[0]) if moment else "", _as_float(number))
+
+
+def _as_float(values: Sequence[object]) -> float:
+    return float(values[0]) if values and isinstance(values[0], int | float) else 0.0
