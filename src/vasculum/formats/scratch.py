@@ -37,4 +37,4 @@ def writable_array(sizes: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]
             f"the scratch folder has no room for {wanted} bytes", hint="set VASCULUM_SCRATCH to a folder with room"
         )
     with tempfile.TemporaryFile(dir=folder) as stream:
-        return np.memmap(stream, dtype, "w+", shape=sizes)  # type: ignore[call-overload,no-any-return]
+        return np.memmap(stream, dtype, "w+", shape=sizes)

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from vasculum.errors import Unreadable, Unsupported, VasculumError
 from vasculum.formats.archive import BOMB_BYTES, BOMB_RATIO
-from vasculum.formats.stack import SLICES_LEAST, VOXEL_SIZE, with_voxel_size, without_orientation, without_voxel_size
 from vasculum.formats.scratch import writable_array
+from vasculum.formats.stack import SLICES_LEAST, VOXEL_SIZE, with_voxel_size, without_orientation, without_voxel_size
 from vasculum.formats.text import flatten
 from vasculum.model.description import Block, Description, Finding, Part, Value, Voxels
 from vasculum.model.geometry import Vector
