@@ -37,6 +37,12 @@ def _clip(text: str, length: int) -> str:
     return re.sub(r"%[0-9A-F]?$", "", text[:length]) if len(text) > length else text
 
 
+def root_name(label: str) -> str:
+    """Name of the folder of the scene; it must not be one of those beside it."""
+    name = safe_name(label)
+    return f"{name}_" if name.casefold() in {"dicom", "dicomdir", "original", "ro-crate-metadata.json"} else name
+
+
 @dataclass(slots=True)
 class Names:
     """Hands out member names that are unique whatever the case."""

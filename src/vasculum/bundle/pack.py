@@ -2,70 +2,37 @@
 
 from __future__ import annotations
 
+import shutil
+import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from numpy.typing import NDArray
+from vasculum.errors import Conflict, Integrity, NotFound, Unavailable, VasculumError
+from vasculum.model.kinds import Kind, Severity
+from vasculum.model.records import Activity, Study, Subject
 
-from vasculum.formats.base import Locate
-from vasculum.model.description import Description, Finding
-from vasculum.model.records import Activity, Series, Study, Subject
+from .container import ContainerWriter
+from .crate import CRATE_NAME, write_crate
+from .layout import Names, root_name
+from .others import PACKERS, add_originals
+from .record import bundle_record, encode
+from .report import Item, LeftOut, PackedMember, PackReport
+from .scene import Branch, SceneObject, write_scene
+from .stage import Stage, record_of
+from .volumes import DICOM_TYPE, VOXEL_KINDS, add_segmentation, add_volume
+
+__all__ = ["Item", "LeftOut", "PackReport", "PackedMember", "Progress", "pack"]
 
 Progress = Callable[[int, int, str], None]
 """Called with (steps done, steps in all, what is done now)."""
 
+RECORD_LABEL = "vasculum"
+"""Name of the text node, and of the member under ``Data/``, that hold the record."""
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Item:
-    """One series to pack."""
-
-    series: Series
-    description: Description
-    voxels: Callable[[], NDArray[Any]] | None
-    """Gives the values after rescale, axes as in ``description.voxels.axes``; a memory map where possible."""
-    locate: Locate
-    """Part name → path of the original bytes."""
-    headers: Sequence[Mapping[str, Any]] = ()
-    """DICOM JSON of every slice, in the order of k; empty for what is not a DICOM series."""
-    sources: tuple[str, ...] = ()
-    """Ids of the series it derives from."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PackedMember:
-    """A file of the bundle."""
-
-    name: str
-    size: int
-    sha256: str
-    what: str
-    """In words: ``multi-frame CT image``, ``NRRD header into DICOM/IM000001`` ..."""
-    media_type: str
-    series: str = ""
-    """Id of the series; empty for what belongs to the whole."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LeftOut:
-    """A series that is not in the bundle, or not in the form one would expect."""
-
-    series: str
-    reason: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PackReport:
-    """What was packed."""
-
-    path: Path
-    size: int
-    members: tuple[PackedMember, ...]
-    left_out: tuple[LeftOut, ...] = ()
-    findings: tuple[Finding, ...] = ()
-    seconds: float = 0.0
+_ORDER = (Kind.VOLUME, Kind.IMAGE, Kind.SEGMENTATION)
+"""Volumes come first: segmentations refer to them."""
 
 
 def pack(
@@ -80,7 +47,32 @@ def pack(
     with_originals: bool = False,
     progress: Progress | None = None,
 ) -> PackReport:
-    """Write one file with everything of a subject.
+    """Write one file with everything of a subject: a zip that is an MRB and a DICOM file-set.
+
+    The file appears under its name only after it was read back and found sound. Memory stays bounded whatever the size
+    of the volumes; the folder of `target` needs room for two copies while packing.
+
+    Parameters
+    ----------
+    target
+        File to make, usually ``….mrb``.
+    subject, studies, items
+        What to pack; every study of the items is among `studies`.
+    when
+        Time of packing: of the members, the DICOM content dates, the record.
+    software
+        Name and version of what packs, such as ``vasculum 1.0``.
+    activities
+        What brought or made the series; goes into record and crate.
+    with_originals
+        Also keep the imported files bit for bit under ``original/``.
+    progress
+        Told after every step.
+
+    Returns
+    -------
+    PackReport
+        With everything that is not in the file as one would expect.
 
     Raises
     ------
@@ -88,5 +80,217 @@ def pack(
         The target exists.
     Integrity
         What was read back is not what was written; there is no file then.
+    Unavailable
+        The disk is full or cannot be written to.
     """
-    raise NotImplementedError
+    started = time.monotonic()
+    if target.exists():
+        raise Conflict(f"{target.name} is there already", hint="choose another name, or move it away")
+    folder = target.with_name(f".{target.name[:100]}.{items[0].series.id[-8:] if items else 'empty'}.packing")
+    partial = folder / "partial.mrb"
+    try:
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        stage = Stage(
+            folder=folder,
+            subject=subject,
+            studies=studies,
+            when=when,
+            names=Names(root_name(subject.label)),
+            header=_shared_header(items),
+        )
+        steps = _Steps(progress, len(items) + 3)
+        _stage_items(stage, items, with_originals, steps)
+        record = bundle_record(
+            subject=subject,
+            studies=studies,
+            series=[record_of(item) for item in items],
+            activities=activities,
+            when=when,
+            software=software,
+        )
+        _stage_whole(stage, record)
+        members = _write_zip(partial, stage, activities, software, steps)
+        _verify(partial, steps)
+        _publish(partial, target)
+    except OSError as error:
+        raise Unavailable(f"{target.name} cannot be written: {error.strerror or type(error).__name__}") from error
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    steps("done")
+    return PackReport(
+        path=target,
+        size=target.stat().st_size,
+        members=members,
+        left_out=tuple(stage.left_out),
+        findings=tuple(stage.findings),
+        seconds=time.monotonic() - started,
+    )
+
+
+class _Steps:
+    """Counts the steps of packing."""
+
+    def __init__(self, progress: Progress | None, total: int) -> None:
+        self._progress = progress
+        self._total = total
+        self._done = 0
+
+    def __call__(self, what: str) -> None:
+        self._done += 1
+        if self._progress:
+            self._progress(min(self._done, self._total), self._total, what)
+
+
+def _shared_header(items: Sequence[Item]) -> Mapping[str, Any]:
+    """Patient and Study values of the source, which every DICOM object of the bundle repeats."""
+    from vasculum.dicom.json import unpack_json
+
+    for item in items:
+        if item.headers:
+            return item.headers[0]
+    for item in items:
+        if item.description.dicom and item.description.header:
+            header = unpack_json(item.description.header)
+            if isinstance(header, dict):
+                return header
+    return {}
+
+
+def _stage_items(stage: Stage, items: Sequence[Item], with_originals: bool, steps: _Steps) -> None:
+    def rank(item: Item) -> int:
+        return _ORDER.index(item.series.kind) if item.series.kind in _ORDER else len(_ORDER)
+
+    for item in sorted(items, key=rank):
+        steps(f"packing a {item.series.kind}")
+        _stage_item(stage, item)
+        if with_originals:
+            _keep_originals(stage, item, "original file", "its original files are not there")
+
+
+def _stage_item(stage: Stage, item: Item) -> None:
+    """Pack one series; whatever goes wrong, its bytes are kept and the report says so."""
+    before = len(stage.entries), len(stage.objects)
+    try:
+        _pack_kind(stage, item)
+    except (VasculumError, OSError, ValueError, ArithmeticError, LookupError, MemoryError) as error:
+        if isinstance(error, OSError) and not isinstance(error, VasculumError) and error.errno == 28:  # ENOSPC
+            raise
+        del stage.entries[before[0] :], stage.objects[before[1] :]
+        stage.written.pop(item.series.id, None)
+        reason = error.message if isinstance(error, VasculumError) else f"it cannot be read ({type(error).__name__})"
+        stage.leave_out(item.series, f"{reason}; its original files are in the file")
+        _keep_originals(
+            stage, item, "original file of what could not be packed", f"{reason}; nor are its files there"
+        )
+
+
+def _pack_kind(stage: Stage, item: Item) -> None:
+    kind = item.series.kind
+    if kind in VOXEL_KINDS and item.voxels is not None:
+        add_volume(stage, item)
+    elif kind is Kind.SEGMENTATION and item.voxels is not None:
+        add_segmentation(stage, item)
+    elif kind in PACKERS:
+        PACKERS[kind](stage, item)
+    else:
+        add_originals(stage, item, f"{kind} as it came")
+
+
+def _keep_originals(stage: Stage, item: Item, what: str, otherwise: str) -> None:
+    try:
+        add_originals(stage, item, what)
+    except (NotFound, LookupError, OSError):
+        stage.leave_out(item.series, otherwise)
+
+
+def _stage_whole(stage: Stage, record: Mapping[str, Any]) -> None:
+    """Stage what belongs to the whole: record, scene, DICOM directory."""
+    name = stage.names.data(RECORD_LABEL, ".json")
+    stage.path_of(name).write_bytes(encode(record))
+    stage.add_made(None, name, "metadata record", "application/json")
+    text = SceneObject(tag="Text", name=RECORD_LABEL, file=name.removeprefix(f"{stage.names.root}/"))
+    stage.objects.append(text)
+    scene = write_scene(stage.objects, subject=_patient(stage), studies=[_branch(s) for s in stage.studies])
+    stage.path_of(stage.names.scene).write_bytes(scene)
+    stage.add_made(None, stage.names.scene, "scene for 3D Slicer", "application/xml")
+    images = [entry.name for entry in stage.entries if entry.name.startswith("DICOM/")]
+    if images:
+        from vasculum.dicom.fileset import write_dicomdir
+
+        write_dicomdir(stage.folder, images)
+        stage.add_made(None, "DICOMDIR", "DICOM directory", DICOM_TYPE)
+
+
+def _patient(stage: Stage) -> Branch:
+    subject = stage.subject
+    attributes = {
+        "DICOM.PatientID": subject.label,
+        "vasculum.subject": subject.id,
+        "vasculum.kind": str(subject.kind),
+    }
+    return Branch(id=subject.id, name=subject.label, uid=subject.label, attributes=attributes)
+
+
+def _branch(study: Study) -> Branch:
+    name = study.label or study.date or "Study"
+    attributes = {"DICOM.StudyInstanceUID": study.uid, "DICOM.StudyDate": study.date.replace("-", "")}
+    return Branch(id=study.id, name=name, uid=study.uid, attributes={k: v for k, v in attributes.items() if v})
+
+
+def _write_zip(
+    partial: Path, stage: Stage, activities: Sequence[Activity], software: str, steps: _Steps
+) -> tuple[PackedMember, ...]:
+    """Write the members; each file is read once. The small ones that programs ask for first come first."""
+    steps("writing the file")
+    members = []
+    with ContainerWriter(partial, when=stage.when) as writer:
+        for entry in sorted(stage.entries, key=lambda e: (e.name != "DICOMDIR", e.name != stage.names.scene)):
+            added = writer.add_file(entry.name, entry.path, aligned=entry.aligned)
+            members.append(
+                PackedMember(
+                    name=entry.name,
+                    size=added.size,
+                    sha256=added.sha256,
+                    what=entry.what,
+                    media_type=entry.media_type,
+                    series=entry.series,
+                    original_name=entry.original_name,
+                )
+            )
+            if entry.path.is_relative_to(stage.folder):
+                entry.path.unlink()
+        crate = write_crate(members, subject=stage.subject, activities=activities, when=stage.when, software=software)
+        added = writer.add_bytes(CRATE_NAME, crate)
+        members.append(
+            PackedMember(
+                name=CRATE_NAME,
+                size=added.size,
+                sha256=added.sha256,
+                what="RO-Crate metadata",
+                media_type="application/ld+json",
+            )
+        )
+    return tuple(members)
+
+
+def _verify(partial: Path, steps: _Steps) -> None:
+    """Read back what was written; the first error is the end of it."""
+    from .check import check
+
+    steps("reading it back")
+    errors = [finding for finding in check(partial) if finding.severity is Severity.ERROR]
+    if errors:
+        raise Integrity(
+            f"the file that was written is not sound: {errors[0].text}", hint="check the disk, pack again"
+        )
+
+
+def _publish(partial: Path, target: Path) -> None:
+    """Flush the file, give it its name, flush the folder."""
+    from vasculum.store.durable import flush, fsync_folder, publish
+
+    with partial.open("rb+") as stream:
+        flush(stream.fileno())
+    publish(partial, target)
+    fsync_folder(target.parent)

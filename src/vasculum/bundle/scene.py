@@ -234,4 +234,4 @@ def escape_pairs(pairs: Mapping[str, str]) -> str:
 
 
 def _escape_pair(text: str) -> str:
-    return text.replace("%", "%25").replace("^", "%5E").replace("|", "%7C").replace(";", "%3B")
+    return text.replace("%", "%25").replace("^", "%5E").replace("|", "%7C")
