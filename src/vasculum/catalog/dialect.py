@@ -1,0 +1,117 @@
+"""Where SQLite and PostgreSQL differ. Everything else in the catalogue is SQLAlchemy Core and runs on both."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import event
+
+from vasculum.errors import Unavailable
+
+PAGE_CACHE_KIB = 65_536
+MEMORY_MAP_BYTES = 1 << 30
+BUSY_MILLISECONDS = 30_000
+
+WORDS_TABLE = "CREATE VIRTUAL TABLE words USING fts5(body, columnsize=0, tokenize=\"unicode61 remove_diacritics 2\", prefix='3')"
+
+_SPREAD = re.compile("([\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff])")
+_PHRASE = re.compile(r'"([^"]*)"(\*?)|(\S+)')
+
+
+def engine(path: Path) -> sa.Engine:
+    """Open a SQLite file. Statements commit by themselves; `Writer` brackets its own."""
+    made = sa.create_engine(
+        sa.URL.create("sqlite", database=str(path)),
+        isolation_level="AUTOCOMMIT",
+        connect_args={"check_same_thread": False, "timeout": BUSY_MILLISECONDS / 1000},
+    )
+    event.listen(made, "connect", _prepare)
+    return made
+
+
+def _prepare(connection: Any, _record: Any) -> None:
+    cursor = connection.cursor()
+    for pragma in (
+        f"busy_timeout={BUSY_MILLISECONDS}",
+        "journal_mode=WAL",
+        "synchronous=FULL",
+        "foreign_keys=ON",
+        f"cache_size=-{PAGE_CACHE_KIB}",
+        f"mmap_size={MEMORY_MAP_BYTES}",
+        "temp_store=MEMORY",
+    ):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+@contextmanager
+def written(engine: sa.Engine) -> Iterator[sa.Connection]:
+    """Bracket the one writing transaction; another writer is waited for, up to the busy timeout."""
+    with engine.connect() as connection:
+        try:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+            try:
+                yield connection
+                connection.exec_driver_sql("COMMIT")
+            except BaseException:
+                _roll_back(connection)
+                raise
+        except sa.exc.OperationalError as error:
+            raise Unavailable(_plight(error), hint="nothing was written; try again") from error
+
+
+def _roll_back(connection: sa.Connection) -> None:
+    with suppress(sa.exc.OperationalError):  # SQLite rolls back by itself on a full disk
+        connection.exec_driver_sql("ROLLBACK")
+
+
+def _plight(error: sa.exc.OperationalError) -> str:
+    said = str(error.orig)
+    if "locked" in said or "busy" in said:
+        return "another process is writing to the catalogue"
+    if "full" in said:
+        return "the disk of the catalogue is full"
+    return "the catalogue cannot be written"
+
+
+def spread(text: str) -> str:
+    """Set CJK characters apart, so that each is a word and a run of them is a phrase (unicode61 makes one word of a run)."""
+    return text if text.isascii() else _SPREAD.sub(r" \1 ", text)
+
+
+def match_expression(words: str) -> str:
+    """Turn words and ``"phrases"`` into an FTS5 expression that wants all of them; empty if nothing in them is a word."""
+    wanted = []
+    for phrase, phrase_star, word in _PHRASE.findall(words):
+        text = phrase or word
+        star = phrase_star or ("*" if word.endswith("*") else "")
+        text = spread(text.rstrip("*")).replace('"', " ")
+        if any(character.isalnum() for character in text):
+            wanted.append(f'"{text}"{star}')
+    return " AND ".join(wanted)
+
+
+def words_matching(expression: str) -> sa.TextualSelect:
+    """Select ``n`` of the series whose words match an FTS5 expression."""
+    statement = sa.text("SELECT rowid AS n FROM words WHERE words MATCH :expression")
+    return statement.bindparams(expression=expression).columns(sa.column("n", sa.Integer))
+
+
+def put_words(connection: sa.Connection, rows: Sequence[tuple[int, str]], replaced: Iterable[int]) -> None:
+    """Index the words of series; those in `replaced` were indexed before."""
+    old = [(n,) for n in replaced]
+    if old:
+        connection.exec_driver_sql("DELETE FROM words WHERE rowid = ?", old)
+    if rows:
+        connection.exec_driver_sql("INSERT INTO words (rowid, body) VALUES (?, ?)", list(rows))
+
+
+def put_postings(connection: sa.Connection, rows: Sequence[tuple[int, int, int]]) -> None:
+    """Insert ``(term, series, key)`` rows; the hottest statement of an import, so it goes to the driver as it is."""
+    if rows:
+        connection.exec_driver_sql("INSERT INTO posting (term_id, series_n, key_id) VALUES (?, ?, ?)", list(rows))

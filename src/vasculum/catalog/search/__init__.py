@@ -1,0 +1,1 @@
+"""The language of searches, and how a search becomes SQL."""
