@@ -36,12 +36,12 @@ def check(
 
 
 def _check_bundle(file: Path, options: Options) -> int:
-    from vasculum.bundle.check import check as verify
+    import vasculum
     from vasculum.cli.exits import DONE, SOME_REFUSED
     from vasculum.cli.printing import print_json, say
     from vasculum.model.kinds import Severity
 
-    findings = verify(file)
+    findings = vasculum.check_bundle(file)
     damaged = any(finding.severity is Severity.ERROR for finding in findings)
     if options.json:
         print_json({"path": file, "sound": not damaged, "findings": findings})
@@ -54,16 +54,19 @@ def _check_bundle(file: Path, options: Options) -> int:
 
 def _check_repository(options: Options) -> int:
     from vasculum.cli.exits import DONE, SOME_REFUSED
-    from vasculum.cli.printing import counted, print_json, say
+    from vasculum.cli.printing import byte_size, counted, json_ready, print_json, print_table, say
     from vasculum.cli.progress import progress_for
 
     with closing(options.open()) as repository:
         report = repository.check(progress=progress_for(json=options.json))
     if options.json:
-        print_json({"checked": report.checked, "sound": not report.damaged, "damaged": report.damaged})
+        print_json(json_ready(report) | {"sound": report.sound})
     else:
-        for damage in report.damaged:
-            say(f"damaged: {damage}")
-        state = f"{len(report.damaged):,} damaged" if report.damaged else "all sound"
-        say(f"Checked {counted(report.checked, 'file')}: {state}.")
-    return SOME_REFUSED if report.damaged else DONE
+        rows = [(d.sha256, d.reason, "\n".join(d.series)) for d in report.damaged]
+        if rows:
+            print_table(("SHA-256", "Damage", "Series"), rows, whole=("Series",))
+        if report.catalogue:
+            say(f"The catalogue: {report.catalogue}")
+        state = f"{len(report.damaged):,} damaged" if report.damaged else "every byte as it was stored"
+        say(f"Checked {counted(report.checked, 'file')}, {byte_size(report.bytes)}: {state}.")
+    return DONE if report.sound else SOME_REFUSED

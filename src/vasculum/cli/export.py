@@ -37,9 +37,13 @@ def export(
     with closing(options.open()) as repository:
         report = repository.export(query, output, form=form, progress=progress_for(json=options.json))
     if options.json:
-        print_json(report)
+        print_json({"folder": output, "written": report.written, "refused": [_refusal(*r) for r in report.refused]})
     else:
         if report.refused:
-            print_table(("Left out", "Why"), [(r.series, r.reason) for r in report.refused])
-        say(f"Wrote {counted(len(report.files), 'file')} into {output}.")
+            print_table(("Left out", "Why"), report.refused, whole=("Left out",))
+        say(f"Wrote {counted(len(report.written), 'file')} into {output}.")
     return SOME_REFUSED if report.refused else DONE
+
+
+def _refusal(series: str, reason: str) -> dict[str, str]:
+    return {"series": series, "reason": reason}

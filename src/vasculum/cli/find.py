@@ -11,7 +11,7 @@ from cyclopts import Parameter
 from vasculum.cli.options import NO_OPTIONS, Options
 
 if TYPE_CHECKING:
-    from vasculum.repo import Repository
+    from vasculum.repo.repository import Repository
 
 EXAMPLES = """\
 Examples:
@@ -83,10 +83,10 @@ def find(
 
 def _print_found(repository: Repository, found: Sequence[Any], level: str, names: Sequence[str], form: str) -> None:
     from vasculum.cli.printing import print_csv, print_json, print_table, say
-    from vasculum.cli.record_json import record_as_json
+    from vasculum.repo.show import summary
 
     if form == "json" and not names:
-        print_json([record_as_json(record) for record in found])
+        print_json([summary(getattr(record, "record", record)) for record in found])
         return
     names = names or COLUMNS[level]
     values = repository.columns(level, [record.id for record in found], list(names))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -13,7 +13,7 @@ from vasculum.cli.options import NO_OPTIONS, Options
 
 if TYPE_CHECKING:
     from vasculum.model.plans import ImportPlan, ImportReport
-    from vasculum.repo import Repository
+    from vasculum.repo.repository import Repository
 
 EXAMPLES = """\
 Examples:
@@ -68,7 +68,13 @@ def import_(
     progress = progress_for(json=options.json)
     with _repository(options, only_plan=plan) as repository:
         planned = repository.plan_import(
-            list(paths), project=project, metadata=metadata, in_place=in_place, voxel_size=size, progress=progress
+            list(paths),
+            project=project,
+            metadata=metadata,
+            in_place=in_place,
+            voxel_size=size,
+            workers=options.settings.worker_count,
+            progress=progress,
         )
         if plan:
             _show_plan(planned, options, everything=everything)
@@ -107,24 +113,36 @@ def _show_report(
 @contextmanager
 def _repository(options: Options, *, only_plan: bool) -> Iterator[Repository]:
     """Open the repository; make it where there is none, somewhere that goes away where nothing may change."""
+    with ExitStack() as stack:
+        repository = _opened(options.settings.repository)
+        if repository is None:
+            repository = _made(options.settings.repository, stack, only_plan=only_plan)
+        stack.callback(repository.close)
+        yield repository
+
+
+def _opened(folder: Path) -> Repository | None:
+    import vasculum
+    from vasculum.errors import NotFound
+
+    try:
+        return vasculum.open_repository(folder)
+    except NotFound:
+        if folder.is_dir() and any(folder.iterdir()):
+            raise  # a folder of something else: never put a repository there
+        return None
+
+
+def _made(folder: Path, stack: ExitStack, *, only_plan: bool) -> Repository:
     import tempfile
-    from contextlib import closing
 
     import vasculum
     from vasculum.cli.printing import remark
 
-    folder = options.repository
-    if folder.is_dir() and any(folder.iterdir()):
-        with closing(vasculum.open_repository(folder)) as repository:
-            yield repository
-    elif only_plan:
+    if only_plan:
         remark(f"There is no repository in {folder} yet; an import makes one.")
-        with (
-            tempfile.TemporaryDirectory(prefix="vasculum-plan-") as temporary,
-            closing(vasculum.init_repository(Path(temporary) / "repository")) as repository,
-        ):
-            yield repository
-    else:
-        with closing(vasculum.init_repository(folder)) as repository:
-            remark(f"Made a repository in {folder}.")
-            yield repository
+        temporary = stack.enter_context(tempfile.TemporaryDirectory(prefix="vasculum-plan-"))
+        return vasculum.init_repository(Path(temporary) / "repository")
+    repository = vasculum.init_repository(folder)
+    remark(f"Made a repository in {folder}.")
+    return repository

@@ -29,7 +29,7 @@ def init(
     from vasculum.cli.exits import DONE
     from vasculum.cli.printing import print_json, say
 
-    chosen = replace(options, repo=folder or options.repo).repository
+    chosen = replace(options, repo=folder or options.repo).settings.repository
     repository = vasculum.init_repository(chosen)
     root = repository.root
     repository.close()

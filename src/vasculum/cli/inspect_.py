@@ -25,11 +25,11 @@ def inspect(
     options: Options = NO_OPTIONS,
 ) -> int:
     """Say what is in a bundle, a scene or any file. Needs no repository."""
-    from vasculum.bundle.read import inspect as look
+    import vasculum
     from vasculum.cli.exits import DONE
     from vasculum.cli.printing import byte_size, counted, folded, print_json, print_table, say
 
-    inspection = look(file)
+    inspection = vasculum.inspect(file)
     if options.json:
         print_json(inspection)
         return DONE

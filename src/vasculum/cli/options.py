@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Group, Parameter
 
-from vasculum.config import load_settings
+from vasculum.config import Settings, load_settings
 
 if TYPE_CHECKING:
-    from vasculum.repo import Repository
+    from vasculum.repo.repository import Repository
 
 EVERYWHERE = Group("Options of every command", sort_key=9)
 
@@ -29,9 +29,9 @@ class Options:
     debug: Annotated[bool, Parameter(name="--debug", help="Show where an error comes from.")] = False
 
     @property
-    def repository(self) -> Path:
-        """Give the folder of the repository: this option, else the environment, else the settings file, else the default."""
-        return load_settings(repository=self.repo).repository
+    def settings(self) -> Settings:
+        """Give the settings: these options, else the environment, else the settings file, else the defaults."""
+        return load_settings(repository=self.repo)
 
     def open(self) -> Repository:
         """Open the repository.
@@ -43,7 +43,7 @@ class Options:
         """
         import vasculum
 
-        return vasculum.open_repository(self.repository)
+        return vasculum.open_repository(self.settings.repository)
 
 
 NO_OPTIONS = Options()

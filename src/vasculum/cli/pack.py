@@ -11,7 +11,7 @@ from cyclopts import Parameter
 from vasculum.cli.options import NO_OPTIONS, Options
 
 if TYPE_CHECKING:
-    from vasculum.bundle.pack import PackReport
+    from vasculum.bundle.report import PackReport
 
 EXAMPLES = """\
 Examples:

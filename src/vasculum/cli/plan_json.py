@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from vasculum.cli.escapes import exact_bytes
-from vasculum.model.geometry import Geometry
 from vasculum.model.plans import FileOutcome, ImportPlan, ImportReport, PlannedSeries, PlannedSubject
+from vasculum.repo.show import geometry_json
 
 
 def plan_as_json(plan: ImportPlan) -> dict[str, Any]:
@@ -44,19 +44,6 @@ def series_ids(plan: ImportPlan, report: ImportReport) -> dict[str, str]:
     """Say which id each planned series got: the two tell of the same files."""
     keys = {file.path: file.series for file in plan.files if file.series}
     return {keys[file.path]: file.series for file in report.files if file.series and file.path in keys}
-
-
-def geometry_as_json(geometry: Geometry | None) -> dict[str, Any] | None:
-    """Give a geometry: 4×4 affine from (i, j, k) to LPS millimetres, shape (k, j, i), spacing (i, j, k)."""
-    if geometry is None:
-        return None
-    return {
-        "affine_lps": geometry.affine,
-        "shape": geometry.shape,
-        "spacing": geometry.spacing,
-        "regular": geometry.regular,
-        "irregular": geometry.irregular,
-    }
 
 
 def _file(file: FileOutcome) -> dict[str, Any]:
@@ -97,7 +84,7 @@ def _series(series: PlannedSeries) -> dict[str, Any]:
         "modality": described.modality,
         "label": described.title,
         "files": len(series.files),
-        "geometry": geometry_as_json(described.geometry),
+        "geometry": geometry_json(described.geometry) if described.geometry else None,
         "segments": [s.name for s in described.segments],
         "landmarks": len(described.landmarks),
         "findings": series.findings,

@@ -15,7 +15,9 @@ Examples:
       text, kept exactly as it is
   vasculum set mouse-skull-01 'strain=BKS.Cg-Dock7m +/+ Leprdb/J'
   vasculum set mouse-skull-01 weight:=21.5 'tags:=["juvenile", "stained"]'
-      ':=' takes JSON: numbers, lists, true and false"""
+      ':=' takes JSON: numbers, lists, true and false; null removes
+  vasculum set ID voxel-size=12.5um
+      for a stack that does not say how large a voxel is"""
 
 
 def set_(
@@ -27,7 +29,7 @@ def set_(
     options: Options = NO_OPTIONS,
 ) -> int:
     """Say what a subject, study or series is. Fields that are not named stay as they are."""
-    from vasculum.cli.arguments import parse_fields
+    from vasculum.cli.arguments import parse_fields, parse_voxel_size
     from vasculum.cli.exits import DONE
     from vasculum.cli.printing import counted, print_json, say
     from vasculum.errors import Invalid
@@ -35,6 +37,8 @@ def set_(
     values = parse_fields(fields)
     if not values:
         raise Invalid("name a field and its value", hint="vasculum set ID species='Mus musculus'")
+    if isinstance(size := values.get("voxel-size"), str):
+        values["voxel-size"] = parse_voxel_size(size)
     with closing(options.open()) as repository:
         repository.set(id_, values)
         record = repository.show(id_)
