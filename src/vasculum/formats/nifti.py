@@ -15,7 +15,7 @@ from vasculum.formats.base import Head, Locate
 from vasculum.formats.nifti_header import Header
 from vasculum.formats.nifti_writing import write
 from vasculum.formats.plausible import label_map_hint, plausibility
-from vasculum.formats.rawvoxels import read_array, stored_bytes
+from vasculum.formats.rawvoxels import block_at, read_array, unmet
 from vasculum.model.description import Block, Description, Finding, Part, Voxels
 from vasculum.model.kinds import Kind, Severity
 
@@ -56,7 +56,7 @@ class Nifti:
         placed = headers.placement(header)
         image = path.name if header.single else _image_of(path)
         voxels = _voxels(header, path, image or "")
-        findings = [*placed.findings, *_unmet(path, voxels, image)]
+        findings = [*placed.findings, *unmet(voxels, path.parent)]
         kind = _kind(header, placed.oriented)
         hint = label_map_hint(path.name, voxels.dtype) if header.integer("intent_code") != LABELS else _labels()
         findings += [finding for finding in (hint, plausibility(placed.geometry)) if finding]
@@ -154,9 +154,7 @@ def _block(header: Header, path: Path, image: str) -> Block:
         raise Unreadable("the NIfTI header has no valid offset of the voxels")
     start = max(int(offset), header.integer("sizeof_hdr") + 4) if header.single else int(offset)
     name = image or f"{stem_of(path.name)}.img"
-    if _packed(path.parent / name):
-        return Block(part=name, skip=start)
-    return Block(part=name, offset=start)
+    return block_at(name, 0, start, "gzip" if _packed(path.parent / name) else "raw")
 
 
 def _rescale(header: Header, code: int) -> tuple[float, float]:
@@ -164,15 +162,3 @@ def _rescale(header: Header, code: int) -> tuple[float, float]:
     if slope == 0 or not math.isfinite(slope) or code in {128, 2304}:
         return 1.0, 0.0
     return slope, intercept if math.isfinite(intercept) else 0.0
-
-
-def _unmet(path: Path, voxels: Voxels, image: str | None) -> list[Finding]:
-    """Say that voxels are missing or too short."""
-    if image is None:
-        return [Finding(code="missing-part", text="the image file of the pair is missing", severity=Severity.ERROR)]
-    have = (path.parent / image).stat().st_size - voxels.blocks[0].offset
-    wanted = stored_bytes(voxels)
-    if have >= (wanted if voxels.encoding == "raw" else wanted // 1040):
-        return []
-    text = f"the voxels are truncated: {wanted} bytes are declared, {max(0, have)} bytes are stored"
-    return [Finding(code="truncated", text=text, severity=Severity.ERROR)]

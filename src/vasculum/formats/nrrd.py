@@ -9,7 +9,6 @@ import re
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from vasculum.errors import Unreadable
@@ -19,10 +18,10 @@ from vasculum.formats.detached import MOST_FILES, numbered_names, part_name
 from vasculum.formats.nrrd_header import Axis, Grid, Header
 from vasculum.formats.nrrd_writing import write, write_header
 from vasculum.formats.plausible import label_map_hint, plausibility
-from vasculum.formats.rawvoxels import read_array, stored_bytes
+from vasculum.formats.rawvoxels import block_at, read_array, unmet
 from vasculum.formats.segnrrd import is_segmentation, segments_of
-from vasculum.model.description import Block, Description, Finding, Part, Value, Voxels
-from vasculum.model.kinds import Kind, Severity
+from vasculum.model.description import Block, Description, Part, Value, Voxels
+from vasculum.model.kinds import Kind
 
 __all__ = ["FORMATS", "Nrrd", "write", "write_header"]
 
@@ -64,7 +63,7 @@ class Nrrd:
         axes, grid = text.grid_of(header)
         names = _data_names(header, path, root)
         voxels = _voxels(header, axes, grid, path, names)
-        findings = [*grid.findings, *_missing(path, voxels)]
+        findings = [*grid.findings, *unmet(voxels, path.parent)]
         kind = _kind(header, axes, grid)
         modality = "MR" if header.keys.get("modality", "").strip() == "DWMRI" else ""
         if kind is not Kind.SEGMENTATION:
@@ -172,28 +171,4 @@ def _block(path: Path, name: str, start: int, encoding: str, skip: tuple[int, in
             for _ in range(lines):
                 stream.readline(text.MOST_HEADER_BYTES)
             offset = stream.tell()
-    if encoding == "raw" and count > 0:
-        return Block(part=name, offset=offset + count)
-    return Block(part=name, offset=offset, skip=count)
-
-
-def _missing(path: Path, voxels: Voxels) -> list[Finding]:
-    """Say which data files are missing or too short for what the header declares."""
-    share = stored_bytes(voxels) // len(voxels.blocks)
-    numbers = share // np.dtype(voxels.dtype).itemsize
-    least = {"raw": share, "hex": 2 * share, "text": 2 * numbers - 1}.get(voxels.encoding, share // 1040)
-    absent = short = 0
-    for block in voxels.blocks:
-        file = path.parent / block.part
-        if not file.is_file():
-            absent += 1
-        elif file.stat().st_size - block.offset < least:
-            short += 1
-    findings = []
-    if absent:
-        words = f"{absent} of {len(voxels.blocks)} data files are missing"
-        findings.append(Finding(code="missing-part", text=words, severity=Severity.ERROR))
-    if short:
-        words = f"the voxels are truncated: {stored_bytes(voxels)} bytes are declared, the data are shorter"
-        findings.append(Finding(code="truncated", text=words, severity=Severity.ERROR))
-    return findings
+    return block_at(name, offset, count, encoding)

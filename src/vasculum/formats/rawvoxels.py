@@ -1,7 +1,7 @@
 """Reads the blocks of a `Voxels` into an array: memory maps where the bytes allow, bounded memory where they do not.
 
 NRRD, NIfTI, MetaImage and MGH hold one array in the same few encodings; only their headers differ. An array that must
-be decompressed and is larger than `SCRATCH_OVER` goes through an unnamed temporary file that is mapped, so that a 2 GB
+be decompressed and is larger than `IN_MEMORY_BYTES` goes through an unnamed temporary file that is mapped, so that a 2 GB
 ``.nii.gz`` costs no memory; its folder is ``VASCULUM_SCRATCH`` or that of `tempfile`.
 """
 
@@ -10,31 +10,30 @@ from __future__ import annotations
 import bz2
 import math
 import os
-import shutil
-import tempfile
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vasculum.errors import Unavailable, Unreadable, Unsupported
+from vasculum.errors import Unreadable, Unsupported
 from vasculum.formats.base import Locate
-from vasculum.model.description import Block, Voxels
+from vasculum.formats.scratch import IN_MEMORY_BYTES, writable_array
+from vasculum.model.description import Block, Finding, Voxels
+from vasculum.model.kinds import Severity
 from vasculum.model.voxels import release, rescale, rescaled_dtype
-
-SCRATCH_OVER = 256 * 1024 * 1024
-"""Arrays of more bytes than this are decompressed into a file, not into memory."""
 
 CHUNK = 4 * 1024 * 1024
 """Bytes that are decompressed at once."""
 
 HIGHEST_RATIO = 1000
-"""Above `SCRATCH_OVER`, more decompressed bytes per stored byte than this are refused: deflate reaches at most 1032,
+"""Above `IN_MEMORY_BYTES`, more decompressed bytes per stored byte than this are refused: deflate reaches at most 1032,
 and only where every voxel is the same."""
+
+HIGHEST_DEFLATE = 1040
+"""More than this deflate cannot compress."""
 
 MOST_TEXT_VALUES = 64 * 1024 * 1024
 """Longest array that is read from decimal text."""
@@ -59,14 +58,14 @@ def read_array(voxels: Voxels, locate: Locate) -> NDArray[Any]:
     -------
     ndarray
         Read-only memory map where the encoding is raw, in one part and without rescale, or where the array is larger
-        than `SCRATCH_OVER`; else an array in memory.
+        than `IN_MEMORY_BYTES`; else an array in memory.
 
     Raises
     ------
     Unreadable
         Bytes are missing, or are not of the encoding, or would decompress to absurd sizes.
     Unavailable
-        The scratch folder has no room.
+        The scratch folder has no room (`scratch.writable_array`).
     """
     stored = read_stored(voxels, locate)
     if voxels.slope != 1 or voxels.intercept != 0:
@@ -75,7 +74,7 @@ def read_array(voxels: Voxels, locate: Locate) -> NDArray[Any]:
 
 
 def read_stored(voxels: Voxels, locate: Locate) -> NDArray[Any]:
-    """Give the stored numbers as one flat array in stored order (see `read_array`)."""
+    """Give the stored numbers as one flat, read-only array in stored order (see `read_array`)."""
     dtype = np.dtype(voxels.dtype)
     wanted = stored_bytes(voxels)
     if voxels.encoding in {"text", "hex"}:
@@ -83,15 +82,13 @@ def read_stored(voxels: Voxels, locate: Locate) -> NDArray[Any]:
     if voxels.encoding == "raw" and len(voxels.blocks) == 1:
         return _mapped(voxels.blocks[0], locate, dtype, wanted)
     check_ratio(voxels, locate)
-    if wanted > SCRATCH_OVER:
-        with _scratch(wanted) as stream:
-            _copy(voxels, locate, stream)
-            return _map_of(stream, dtype)
-    array = np.empty(wanted, np.uint8)
+    array = writable_array((wanted,), np.dtype(np.uint8))
     position = 0
     for chunk in _decoded_blocks(voxels, locate):
         array[position : position + len(chunk)] = np.frombuffer(chunk, np.uint8)
         position += len(chunk)
+        release(array)
+    array.flags.writeable = False
     return array.view(dtype)
 
 
@@ -102,8 +99,9 @@ def inflate_to(voxels: Voxels, locate: Locate, target: Path) -> NDArray[Any]:
     """
     check_ratio(voxels, locate)
     with target.open("w+b") as stream:
-        _copy(voxels, locate, stream)
-        return arranged(_map_of(stream, np.dtype(voxels.dtype)), voxels)
+        for chunk in _decoded_blocks(voxels, locate):
+            stream.write(chunk)
+    return arranged(np.memmap(target, np.dtype(voxels.dtype), mode="r"), voxels)
 
 
 def arranged(stored: NDArray[Any], voxels: Voxels) -> NDArray[Any]:
@@ -117,6 +115,39 @@ def arranged(stored: NDArray[Any], voxels: Voxels) -> NDArray[Any]:
 def stored_bytes(voxels: Voxels) -> int:
     """Say how many bytes the array has, decompressed."""
     return math.prod(voxels.sizes) * np.dtype(voxels.dtype).itemsize
+
+
+def block_at(part: str, offset: int, skip: int, encoding: str) -> Block:
+    """Make a block from a header's notion of a skip: of stored bytes where they are plain, else of decompressed ones.
+
+    `skip` is -1 where the voxels are the last bytes.
+    """
+    plain = encoding in {"raw", "text", "hex"}
+    return (
+        Block(part=part, offset=offset + skip) if plain and skip > 0 else Block(part=part, offset=offset, skip=skip)
+    )
+
+
+def unmet(voxels: Voxels, folder: Path) -> list[Finding]:
+    """Say which parts in a folder are missing (``missing-part``) or too short for the declared size (``truncated``)."""
+    share = stored_bytes(voxels) // max(1, len(voxels.blocks))
+    numbers = share // np.dtype(voxels.dtype).itemsize
+    least = {"raw": share, "hex": 2 * share, "text": 2 * numbers - 1}.get(voxels.encoding, share // HIGHEST_DEFLATE)
+    absent = short = 0
+    for block in voxels.blocks:
+        file = folder / block.part
+        if not file.is_file():
+            absent += 1
+        elif file.stat().st_size - block.offset < least:
+            short += 1
+    findings = []
+    if absent:
+        text = f"{absent} of {len(voxels.blocks)} files with voxels are missing"
+        findings.append(Finding(code="missing-part", text=text, severity=Severity.ERROR))
+    if short:
+        text = f"the voxels are truncated: {stored_bytes(voxels)} bytes are declared, fewer are there"
+        findings.append(Finding(code="truncated", text=text, severity=Severity.ERROR))
+    return findings
 
 
 def check_ratio(voxels: Voxels, locate: Locate) -> None:
@@ -137,7 +168,7 @@ def check_ratio(voxels: Voxels, locate: Locate) -> None:
         case "hex":
             possible = 2 * wanted <= have
         case _:
-            possible = wanted <= SCRATCH_OVER or wanted <= have * HIGHEST_RATIO
+            possible = wanted <= IN_MEMORY_BYTES or wanted <= have * HIGHEST_RATIO
     if not possible:
         raise Unreadable(
             f"the header declares {wanted} bytes of voxels, which {have} stored bytes cannot honestly hold",
@@ -157,42 +188,17 @@ def _mapped(block: Block, locate: Locate, dtype: np.dtype[Any], wanted: int) -> 
         raise Unreadable(f"the voxels cannot be mapped: {type(error).__name__}") from error
 
 
-def _map_of(stream: IO[bytes], dtype: np.dtype[Any]) -> NDArray[Any]:
-    stream.flush()
-    return np.memmap(stream, dtype, mode="r")  # type: ignore[call-overload,no-any-return]
-
-
-@contextmanager
-def _scratch(nbytes: int) -> Iterator[IO[bytes]]:
-    """Open an unnamed file that vanishes with its last map."""
-    folder = os.environ.get("VASCULUM_SCRATCH") or tempfile.gettempdir()
-    if shutil.disk_usage(folder).free < nbytes:
-        raise Unavailable(
-            f"the scratch folder has no room for {nbytes} bytes", hint="set VASCULUM_SCRATCH to a folder with room"
-        )
-    with tempfile.TemporaryFile(dir=folder) as stream:
-        yield stream
-
-
-def _copy(voxels: Voxels, locate: Locate, target: IO[bytes]) -> None:
-    for chunk in _decoded_blocks(voxels, locate):
-        try:
-            target.write(chunk)
-        except OSError as error:
-            raise Unavailable(f"the scratch file cannot be written: {error.strerror}") from error
-
-
 def _rescaled(stored: NDArray[Any], slope: float, intercept: float) -> NDArray[Any]:
-    """Rescale in memory, or through a scratch file where the result is large."""
+    """Rescale a flat array piece by piece."""
     dtype = rescaled_dtype(stored.dtype, slope, intercept)
-    if stored.size * dtype.itemsize <= SCRATCH_OVER:
-        return rescale(stored, slope, intercept)
+    array = writable_array((stored.size,), dtype)
     step = CHUNK // dtype.itemsize
-    with _scratch(stored.size * dtype.itemsize) as stream:
-        for start in range(0, stored.size, step):
-            stream.write(rescale(stored[start : start + step], slope, intercept).data)
-            release(stored)
-        return _map_of(stream, dtype)
+    for start in range(0, stored.size, step):
+        array[start : start + step] = rescale(stored[start : start + step], slope, intercept)
+        release(stored)
+        release(array)
+    array.flags.writeable = False
+    return array
 
 
 def _decoded_blocks(voxels: Voxels, locate: Locate) -> Iterator[memoryview]:
