@@ -17,6 +17,7 @@ from typing import Any
 from vasculum.errors import Invalid, Unreadable, Unsupported
 from vasculum.formats.base import Head
 from vasculum.formats.text import decode, flatten, parse_json, read_bytes
+from vasculum.formats.writing import replacing
 from vasculum.model.description import Description, Finding, Landmark, Part
 from vasculum.model.geometry import Vector
 from vasculum.model.kinds import Kind, Severity
@@ -240,9 +241,8 @@ def write_fcsv(path: Path, landmarks: Sequence[Landmark]) -> None:
 
 
 def _write(path: Path, content: bytes) -> None:
-    temporary = path.with_name(f".{path.name}.partial")
-    temporary.write_bytes(content)
-    temporary.replace(path)
+    with replacing(path) as stream:
+        stream.write(content)
 
 
 def _check_position(mark: Landmark) -> None:

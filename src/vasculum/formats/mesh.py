@@ -7,6 +7,7 @@ are RAS or LPS where the file does (Slicer writes ``SPACE=LPS`` into a comment),
 from __future__ import annotations
 
 import io
+import logging
 import mmap
 import re
 from collections.abc import Callable, Iterator
@@ -29,6 +30,10 @@ READ_BYTES = 1024 * 1024 * 1024
 """Largest file that `read` takes into memory."""
 
 _HEADER_BYTES = 64 * 1024
+
+# trimesh logs what it skips on purpose (textures), with a traceback.
+logging.getLogger("trimesh").addHandler(logging.NullHandler())
+
 _TRIANGLE = np.dtype([("normal", "<f4", 3), ("vertices", "<f4", (3, 3)), ("attribute", "<u2")])
 _TRIANGLES_AT_ONCE = 100_000
 _PLY_TYPES = {

@@ -14,6 +14,7 @@ from vasculum.errors import Unreadable
 from vasculum.formats.archive import refuse_bombs
 from vasculum.formats.base import Head
 from vasculum.formats.text import decode, looks_like_text, read_bytes
+from vasculum.formats.writing import replacing
 from vasculum.model.description import Description, Finding, Part, Value
 from vasculum.model.kinds import Kind, Severity
 
@@ -136,9 +137,8 @@ def write_rows(path: Path, rows: Sequence[Mapping[str, Any]], columns: Sequence[
             out.write('""\r\n')  # an empty line would be no row at all
         else:
             writer.writerow(cells)
-    temporary = path.with_name(f".{path.name}.partial")
-    temporary.write_bytes(out.getvalue().encode("utf-8", "surrogateescape"))
-    temporary.replace(path)
+    with replacing(path) as stream:
+        stream.write(out.getvalue().encode("utf-8", "surrogateescape"))
 
 
 def subject_column(columns: Sequence[str]) -> str:
