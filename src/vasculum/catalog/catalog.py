@@ -308,6 +308,11 @@ class Catalog:
         with self._engine.connect() as connection:
             return audit.first_broken(connection)
 
+    def check(self) -> str:
+        """Let the database check itself; empty if it is sound, else what is wrong."""
+        with self._engine.connect() as connection:
+            return dialect.first_fault(connection)
+
     # --- plumbing ----------------------------------------------------------------------------------------------
 
     def _all(self, statement: sa.Select[Any], make: Callable[[Any], T]) -> list[T]:

@@ -115,3 +115,9 @@ def put_postings(connection: sa.Connection, rows: Sequence[tuple[int, int, int]]
     """Insert ``(term, series, key)`` rows; the hottest statement of an import, so it goes to the driver as it is."""
     if rows:
         connection.exec_driver_sql("INSERT INTO posting (term_id, series_n, key_id) VALUES (?, ?, ?)", list(rows))
+
+
+def first_fault(connection: sa.Connection) -> str:
+    """Let the database check itself (SQLite ``integrity_check``); empty if it is sound."""
+    said = str(connection.exec_driver_sql("PRAGMA integrity_check(1)").scalar())
+    return "" if said == "ok" else f"the catalogue is damaged: {said}"

@@ -43,7 +43,7 @@ def annotate(catalog: Catalog, level: Level, identifier: str, fields: Mapping[st
     with catalog.transaction() as writer:
         writer.put_activity(activity)
         if rest:
-            writer.set_metadata(level, identifier, after)
+            writer.set_metadata(level, identifier, rest)
         if voxel_size is not None:
             _set_voxel_size(catalog, writer, level, identifier, voxel_size)
         writer.audit(action="U", event="Patient Record", agent="vasculum", objects=(identifier,), time=when)

@@ -115,11 +115,11 @@ def _held(found: FoundFile, local: str, root: str) -> Held:
 
 
 def _squeezed(content: bytes) -> bytes:
-    return zstandard.ZstdCompressor(level=1).compress(content)  # type: ignore[no-any-return]
+    return zstandard.ZstdCompressor(level=1).compress(content)
 
 
 def _unsqueezed(content: bytes) -> bytes:
-    return zstandard.ZstdDecompressor().decompress(content)  # type: ignore[no-any-return]
+    return zstandard.ZstdDecompressor().decompress(content)
 
 
 def _member(container: FoundFile, name: str, *, refusal: str) -> FoundFile:

@@ -30,7 +30,7 @@ from vasculum.store.base import How, Incoming, Refusal
 
 if TYPE_CHECKING:
     from vasculum.catalog import Catalog
-    from vasculum.catalog.write import Writer
+    from vasculum.catalog import Writer
     from vasculum.store.base import BlobStore
 
 BATCH_FILES = 1000
