@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable
 from typing import Any
 
@@ -37,6 +38,17 @@ def decompress(raw: bytes, layout: PixelLayout) -> NDArray[Any]:
     return _shaped(array, layout)
 
 
+def inflate_frame(raw: bytes, layout: PixelLayout) -> bytes:
+    """Inflate a frame of Deflated Image Frame Compression, to no more than its size."""
+    try:
+        inflated = zlib.decompressobj(-15).decompress(raw, layout.frame_bytes)
+    except zlib.error as error:
+        raise Unreadable("a compressed frame is damaged") from error
+    if len(inflated) < layout.frame_bytes:
+        raise Unreadable("a compressed frame is cut off")
+    return inflated
+
+
 def _shaped(array: NDArray[Any], layout: PixelLayout) -> NDArray[Any]:
     wanted = (layout.rows, layout.columns) + ((layout.samples,) if layout.samples > 1 else ())
     if array.shape != wanted:
@@ -47,68 +59,72 @@ def _shaped(array: NDArray[Any], layout: PixelLayout) -> NDArray[Any]:
 
 
 def _jpeg(raw: bytes, layout: PixelLayout) -> NDArray[Any]:
+    """Baseline and extended JPEG. Where the header says RGB and no Adobe marker says otherwise, components are RGB."""
     import imagecodecs
 
-    array = np.asarray(imagecodecs.jpeg_decode(raw))
-    return array
+    adobe = raw.find(b"\xff\xee\x00\x0eAdobe", 0, 4096)
+    transformed = adobe >= 0 and raw[adobe + 15 : adobe + 16] == b"\x01"
+    if layout.photometric == "RGB" and not transformed:
+        return np.asarray(imagecodecs.jpeg_decode(raw, colorspace="RGB", outcolorspace="RGB"))
+    return np.asarray(imagecodecs.jpeg_decode(raw))
 
 
-def _jpeg_lossless(raw: bytes, layout: PixelLayout) -> NDArray[Any]:
-    import imagecodecs
+def _by_name(name: str) -> Decoder:
+    """A decoder of imagecodecs that needs nothing but the codestream."""
 
-    return np.asarray(imagecodecs.ljpeg_decode(raw))
+    def decode(raw: bytes, _: PixelLayout) -> NDArray[Any]:
+        import imagecodecs
 
+        return np.asarray(getattr(imagecodecs, name)(raw))
 
-def _jpeg_ls(raw: bytes, layout: PixelLayout) -> NDArray[Any]:
-    import imagecodecs
-
-    return np.asarray(imagecodecs.jpegls_decode(raw))
-
-
-def _jpeg_2000(raw: bytes, layout: PixelLayout) -> NDArray[Any]:
-    import imagecodecs
-
-    return np.asarray(imagecodecs.jpeg2k_decode(raw))
+    return decode
 
 
 def _rle(raw: bytes, layout: PixelLayout) -> NDArray[Any]:
     """RLE Lossless (PS3.5 Annex G): byte planes, most significant first, each packed by PackBits."""
-    import imagecodecs
-
     count = int.from_bytes(raw[:4], "little")
-    planes = layout.samples * layout.bits_allocated // 8
-    if count != planes or count > 15:
+    size = max(1, layout.bits_allocated // 8)
+    if count != layout.samples * size or count > 15:
         raise Unreadable("an RLE frame has the wrong number of segments")
     offsets = [int.from_bytes(raw[4 * n + 4 : 4 * n + 8], "little") for n in range(count)] + [len(raw)]
     pixels = layout.rows * layout.columns
-    size = layout.bits_allocated // 8
-    out = np.zeros((layout.samples, pixels, size), np.uint8)
+    if layout.bits_allocated == 1:
+        packed = _unpack_segment(raw[offsets[0] : offsets[1]], (pixels + 7) // 8)
+        return np.unpackbits(packed, bitorder="little")[:pixels].reshape(layout.rows, layout.columns)
+    out = np.empty((layout.samples, pixels, size), np.uint8)
     for n in range(count):
         sample, byte = divmod(n, size)
-        segment = raw[offsets[n] : offsets[n + 1]]
-        if len(segment) * 128 < pixels:
-            raise Unreadable("an RLE segment is too short")
-        got = np.frombuffer(imagecodecs.packbits_decode(segment), np.uint8)
-        if len(got) < pixels:
-            raise Unreadable("an RLE segment is cut off")
-        out[sample, :, byte] = got[:pixels]
+        out[sample, :, byte] = _unpack_segment(raw[offsets[n] : offsets[n + 1]], pixels)
     kind = "i" if layout.signed else "u"
-    array = out.reshape(layout.samples, -1).view(f">{kind}{size}").astype(f"={kind}{size}")
-    return array.reshape(layout.samples, layout.rows, layout.columns).transpose(1, 2, 0).squeeze()
+    array = out.view(f">{kind}{size}")[..., 0].astype(f"={kind}{size}")
+    if layout.samples == 1:
+        return array.reshape(layout.rows, layout.columns)
+    return array.reshape(layout.samples, layout.rows, layout.columns).transpose(1, 2, 0)
+
+
+def _unpack_segment(segment: bytes, count: int) -> NDArray[Any]:
+    import imagecodecs
+
+    if len(segment) * 64 + 128 < count:  # two bytes give 128 at the most
+        raise Unreadable("an RLE segment is too short")
+    got = np.frombuffer(imagecodecs.packbits_decode(segment), np.uint8)
+    if len(got) < count:
+        raise Unreadable("an RLE segment is cut off")
+    return got[:count]
 
 
 _JPEG = "1.2.840.10008.1.2.4."
 _DECODERS: dict[str, Decoder] = {
     _JPEG + "50": _jpeg,
     _JPEG + "51": _jpeg,
-    _JPEG + "57": _jpeg_lossless,
-    _JPEG + "70": _jpeg_lossless,
-    _JPEG + "80": _jpeg_ls,
-    _JPEG + "81": _jpeg_ls,
-    _JPEG + "90": _jpeg_2000,
-    _JPEG + "91": _jpeg_2000,
-    _JPEG + "201": _jpeg_2000,
-    _JPEG + "202": _jpeg_2000,
-    _JPEG + "203": _jpeg_2000,
+    _JPEG + "57": _by_name("ljpeg_decode"),
+    _JPEG + "70": _by_name("ljpeg_decode"),
+    _JPEG + "80": _by_name("jpegls_decode"),
+    _JPEG + "81": _by_name("jpegls_decode"),
+    _JPEG + "90": _by_name("jpeg2k_decode"),
+    _JPEG + "91": _by_name("jpeg2k_decode"),
+    _JPEG + "201": _by_name("jpeg2k_decode"),
+    _JPEG + "202": _by_name("jpeg2k_decode"),
+    _JPEG + "203": _by_name("jpeg2k_decode"),
     "1.2.840.10008.1.2.5": _rle,
 }

@@ -7,15 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vasculum.errors import Unreadable, Unsupported
-
-from .codecs import decompress
-from .fields import Fields
+from .codecs import decompress, inflate_frame
 from .frames import PixelLayout
-from .source import Source
-from .walk import Header
-
-PALETTE_TAGS = ((0x00281101, 0x00281201), (0x00281102, 0x00281202), (0x00281103, 0x00281203))
+from .palette import Palette, through_palette
+from .tables import DEFLATED_FRAME
 
 
 def decodable_bytes(layout: PixelLayout, frame: int) -> tuple[int, int]:
@@ -26,9 +21,7 @@ def decodable_bytes(layout: PixelLayout, frame: int) -> tuple[int, int]:
     return start // 8, (end + 7) // 8 - start // 8
 
 
-def decode_frame(
-    raw: bytes, layout: PixelLayout, frame: int, palette: tuple[NDArray[Any], ...] | None = None
-) -> NDArray[Any]:
+def decode_frame(raw: bytes, layout: PixelLayout, frame: int, palette: Palette | None = None) -> NDArray[Any]:
     """Decode one frame.
 
     Returns
@@ -43,15 +36,17 @@ def decode_frame(
     Unsupported
         There is no decoder for the transfer syntax.
     """
-    if not layout.native:
-        array = decompress(raw, layout)
-        array = _without_padding(array, layout)
+    if layout.syntax == DEFLATED_FRAME:
+        raw = inflate_frame(raw, layout)
+        array = _unpack_bits(raw, layout, 0) if layout.bits_allocated == 1 else _native(raw, layout)
+    elif not layout.native:
+        array = _without_padding(_signed(decompress(raw, layout), layout), layout)
     elif layout.bits_allocated == 1:
         array = _unpack_bits(raw, layout, frame)
     else:
         array = _without_padding(_native(raw, layout), layout)
     if palette is not None and layout.photometric == "PALETTE COLOR":
-        return _through_palette(array, palette)
+        return through_palette(array, palette)
     if layout.native and layout.photometric.startswith("YBR_"):
         return _rgb(array, layout.photometric)
     return array
@@ -103,6 +98,13 @@ def _without_padding(array: NDArray[Any], layout: PixelLayout) -> NDArray[Any]:
     return np.asarray(np.right_shift(np.left_shift(typed, left), size - layout.bits_stored))
 
 
+def _signed(array: NDArray[Any], layout: PixelLayout) -> NDArray[Any]:
+    """Codecs give unsigned numbers for signed samples in two's complement."""
+    if layout.signed and array.dtype.kind == "u" and array.dtype.itemsize * 8 == layout.bits_allocated:
+        return array.view(np.dtype(f"i{array.dtype.itemsize}"))
+    return array
+
+
 def _rgb(array: NDArray[Any], photometric: str) -> NDArray[Any]:
     """YBR_FULL, YBR_FULL_422 and YBR_PARTIAL to RGB (PS3.3 C.7.6.3.1.2)."""
     y, cb, cr = (array[..., n].astype(np.float32) for n in range(3))
@@ -113,44 +115,3 @@ def _rgb(array: NDArray[Any], photometric: str) -> NDArray[Any]:
         cb, cr = cb - 128, cr - 128
     rgb = np.stack([y + 1.402 * cr, y - 0.344136 * cb - 0.714136 * cr, y + 1.772 * cb], axis=-1)
     return np.clip(np.rint(rgb), 0, 255).astype(array.dtype)
-
-
-def palette_of(header: Header, source: Source) -> tuple[NDArray[Any], ...] | None:
-    """Give the red, green and blue look-up tables with their first mapped value; None without a palette.
-
-    Returns
-    -------
-    tuple of ndarray or None
-        ``(first, red, green, blue)``; 16-bit tables are brought to 8 bits where their entries are 8 bits wide.
-    """
-    fields = Fields.of(header)
-    if fields.text(0x00280004) != "PALETTE COLOR":
-        return None
-    tables: list[NDArray[Any]] = []
-    first = 0
-    for descriptor_tag, table_tag in PALETTE_TAGS:
-        descriptor = fields.floats(descriptor_tag, 3)
-        element = header.elements.get(table_tag)
-        if not descriptor or element is None:
-            raise Unreadable("the colour palette is not complete")
-        raw = element.value
-        if not isinstance(raw, bytes):
-            raw = source.read(element.offset, min(element.length, 1 << 20))
-        entries = int(descriptor[0]) % 65536 or 65536
-        first = int(descriptor[1])
-        order = "<" if header.little else ">"
-        wide = len(raw) >= 2 * entries
-        table = np.frombuffer(raw, f"{order}u2" if wide else "u1")[:entries]
-        if len(table) < entries:
-            raise Unreadable("the colour palette is cut off")
-        tables.append(table.astype(np.uint16 if wide and int(descriptor[2]) > 8 else np.uint8))
-    return (np.array(first), *tables)
-
-
-def _through_palette(array: NDArray[Any], palette: tuple[NDArray[Any], ...]) -> NDArray[Any]:
-    first, *tables = palette
-    index = np.clip(array.astype(np.int64) - int(first), 0, len(tables[0]) - 1)
-    return np.stack([table[index] for table in tables], axis=-1)
-
-
-__all__ = ["Unsupported", "decodable_bytes", "decode_frame", "palette_of"]

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from .fields import Fields
 from .source import Source
-from .tables import NATIVE_SYNTAXES
 from .walk import UNDEFINED, Header
 
 ONE_FRAME_LIMIT = 4 * 2**30
@@ -37,6 +37,8 @@ class PixelLayout:
     """Of the first byte of native pixels, or of the Basic Offset Table item."""
     length: int
     """Of native pixels as declared; `UNDEFINED` if encapsulated."""
+    swapped: bool = False
+    """True for 8-bit samples in big-endian words (OW): the bytes of every pair are exchanged (PS3.5 section 7.3)."""
 
     @property
     def native(self) -> bool:
@@ -94,6 +96,7 @@ def pixel_layout(header: Header) -> PixelLayout | None:
         floating=floating,
         offset=pixels.offset,
         length=pixels.length,
+        swapped=not header.little and pixels.vr == "OW" and allocated == 8,
     )
     sizes = layout.rows > 0 and layout.columns > 0 and layout.samples in (1, 2, 3, 4)
     if not sizes or allocated not in (1, 8, 16, 32, 64) or layout.frame_bytes > ONE_FRAME_LIMIT:
@@ -151,7 +154,7 @@ def _by_table(
     if not all(offset in starts for offset in offsets):
         return ()
     firsts = [starts[offset] for offset in offsets] + [len(fragments)]
-    return tuple(tuple(range(a, b)) for a, b in zip(firsts, firsts[1:], strict=False))
+    return tuple(tuple(range(a, b)) for a, b in pairwise(firsts))
 
 
 def _by_count(
@@ -168,8 +171,3 @@ def _by_count(
             frames.append([])
         frames[-1].append(n)
     return tuple(tuple(frame) for frame in frames)
-
-
-def is_native(syntax: str) -> bool:
-    """True where a transfer syntax does not encapsulate."""
-    return syntax in NATIVE_SYNTAXES

@@ -18,7 +18,7 @@ from .functional_groups import FrameValues, cosines, frame_planes, frame_values,
 from .json import header_json, pack_json
 from .source import Inflated, Source
 from .stack import Plane, Stack, stacks
-from .tables import SECONDARY_CAPTURE, kind_of
+from .tables import SECONDARY_CAPTURE, is_image, kind_of
 from .walk import Header, read_header
 
 MAX_PIXEL_SOURCE_BYTES = 64 * 2**30
@@ -105,10 +105,16 @@ def _findings(header: Header, fields: Fields, identity: DicomIdentity, layout: P
     declared = Fields(header.meta).text(0x00020003)
     if declared and fields.text(0x00080018) and declared != fields.text(0x00080018):
         text = "The SOP Instance UIDs of the file meta information and of the data set differ; the data set counts."
-        found.append(Finding(code="meta-mismatch", text=text))
+        found.append(Finding(code="meta-mismatch", text=text, severity=Severity.NOTE))
     if header.pixels is not None and layout is None:
         text = "There is pixel data, but rows, columns or bits make no sense; the pixels are not read."
         found.append(Finding(code="bad-pixel-description", text=text, severity=Severity.ERROR))
+    if header.pixels is None and is_image(identity.sop_class_uid):
+        text = "This is an image without pixel data."
+        found.append(Finding(code="no-pixel-data", text=text, severity=Severity.ERROR))
+    if "MOSAIC" in fields.texts(0x00080008) and layout is not None and layout.frames == 1:
+        text = "This is a mosaic: the slices of a volume side by side in one picture; they are not taken apart."
+        found.append(Finding(code="mosaic", text=text))
     if 0x00283000 in fields and layout is not None:
         text = "The modality look-up table is not applied; values are as stored."
         found.append(Finding(code="modality-lut", text=text, severity=Severity.NOTE))
@@ -136,11 +142,14 @@ def _with_pixels(
         planes = [single_plane(fields, layout)]
     stack, more = _whole_stack(planes, layout.frames, fields.text(0x00200052))
     findings += more
-    values = frame_values(fields, layout.frames)
+    values = [FrameValues()] if layout.color else frame_values(fields, layout.frames)  # PS3.3 C.11.1: monochrome only
     voxels = make_voxels(description.parts[0].name, layout, stack, values, encapsulated, header.inflated)
+    if any(f.code == "mosaic" for f in findings):
+        stack = Stack(((0,),), flat=True)  # the position in the header is not that of a slice of this size
     kind = _kind(description.kind, sop_class, stack)
     if kind == Kind.VOLUME and stack.geometry is None:
         kind = Kind.IMAGE
+    if kind == Kind.IMAGE and description.kind == Kind.VOLUME and not any(f.code == "mosaic" for f in findings):
         text = "The images have no position in space; they are kept as pictures."
         findings.append(Finding(code="no-position", text=text))
     unit = values[0].unit or fields.text(0x00541001) or ("HU" if description.modality == "CT" else "")
@@ -176,7 +185,8 @@ def _pixel_findings(layout: PixelLayout, encapsulated: Encapsulated | None, size
     if encapsulated is not None:
         if encapsulated.complete:
             return []
-        text = f"The pixel data break off: {len(encapsulated.frames)} of {layout.frames} frames are there."
+        whole = len(encapsulated.frames)
+        text = f"The pixel data break off: {whole} of {layout.frames} frames begin, the last may not be whole."
         return [Finding(code="truncated-pixel-data", text=text, severity=Severity.ERROR)]
     needed = (layout.frame_bits * layout.frames + 7) // 8
     there = layout.length if size is None else min(layout.length, max(0, size - layout.offset))
@@ -262,7 +272,7 @@ def make_voxels(
 def _needs_decoding(layout: PixelLayout) -> bool:
     """True where native bytes are not yet the samples: colour planes, palettes, shared chrominance, single bits."""
     plain_color = layout.photometric == "RGB" and layout.planar == 0 and layout.samples == 3
-    return layout.bits_allocated == 1 or (layout.color and not plain_color)
+    return layout.bits_allocated == 1 or layout.swapped or (layout.color and not plain_color)
 
 
 def _block(

@@ -15,8 +15,8 @@ from .headers import Gathered, SeriesHeaders
 from .stack import Cosines, Plane, Stack, stacks
 
 _P = "1.2.840.10008.5.1.4.1.1."
-PROJECTIONS = (_P + "1", _P + "1.", _P + "12.")
-"""Radiographs and angiograms: every image is a view of its own."""
+PROJECTIONS = (_P + "1.", _P + "12.", _P + "481.1.")
+"""Radiographs (CR is ``…1.1.1``, DX ``…1.1.1.1``), angiograms, RT images: every image is a view of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ def _one_series(items: Mapping[str, Description]) -> list[Description]:
     alone: list[str] = []
     for key, item in items.items():
         json = headers.add(key, item.header)
-        if _is_slice(item):
+        if _is_slice(item, json):
             members.append(_member(key, item, json, len(members)))
         else:
             alone.append(key)
@@ -72,11 +72,13 @@ def _one_series(items: Mapping[str, Description]) -> list[Description]:
     return results + _join_instances([_renamed(items[key], key) for key in alone], headers)
 
 
-def _is_slice(item: Description) -> bool:
+def _is_slice(item: Description, json: Mapping[str, Any]) -> bool:
     """True for single-frame images that may be slices of something larger."""
     if item.voxels is None or item.kind not in (Kind.VOLUME, Kind.IMAGE) or len(item.voxels.blocks) != 1:
         return False
-    return item.dicom is not None and not item.dicom.sop_class_uid.startswith(PROJECTIONS)
+    if item.dicom is None or (item.dicom.sop_class_uid + ".").startswith(PROJECTIONS):
+        return False
+    return "52009230" not in json and (item.geometry is None or "00200032" in json)
 
 
 def _member(key: str, item: Description, json: Mapping[str, Any], index: int) -> _Member:
@@ -88,7 +90,7 @@ def _member(key: str, item: Description, json: Mapping[str, Any], index: int) ->
         "image type": tuple(map(str, _values(json, "00080008"))),
         "echo time": _first(json, "00180081") if identity.sop_class_uid == _P + "4" else 0.0,
         "kind of sample": (voxels.dtype.lstrip("<>|"), voxels.axes),
-        "flatness": (key if "MOSAIC" in _values(json, "00080008") else ""),
+        "mosaic": (key if "MOSAIC" in _values(json, "00080008") else ""),
     }
     plane = Plane(
         index=index,
@@ -229,11 +231,17 @@ def _explain_split(results: list[Description], members: Sequence[_Member]) -> li
     """Say of every stack of a series that there are others, and in what they differ."""
     by_key = {m.key: m for m in members}
     leaders = [by_key[result.parts[0].name] for result in results]
-    differing = [n for n in leaders[0].names if n != "flatness" and len({m.names[n] for m in leaders}) > 1]
+    differing = [n for n in leaders[0].names if n != "mosaic" and len({m.names[n] for m in leaders}) > 1]
     sizes = {(m.plane.rows, m.plane.columns) for m in leaders}
     spacings = {m.plane.spacing and tuple(float(f"{s:.4g}") for s in m.plane.spacing) for m in leaders}
+    thicknesses = {m.plane.thickness for m in leaders}
     turns = {m.plane.orientation and tuple(round(c, 3) + 0.0 for c in m.plane.orientation) for m in leaders}
-    for name, seen in (("image size", sizes), ("pixel spacing", spacings), ("orientation", turns)):
+    for name, seen in (
+        ("image size", sizes),
+        ("pixel spacing", spacings),
+        ("thickness", thicknesses),
+        ("orientation", turns),
+    ):
         if len(seen) > 1:
             differing.append(name)
     if not differing:
@@ -268,7 +276,7 @@ def _grid_key(item: Description, number: int) -> Hashable:
     geometry, voxels = item.geometry, item.voxels
     if item.kind != Kind.VOLUME or geometry is None or voxels is None or voxels.axes not in ("kji", "kjic"):
         return number
-    if not geometry.regular or len(voxels.blocks) < 2 or item.dicom is None:
+    if not geometry.regular or len(voxels.blocks) < 2 or item.dicom is None or item.modality == "RTDOSE":
         return number
     corners = tuple(float(v) for v in (geometry.corners().round(2) + 0.0).ravel())
     types = tuple(str(v) for v in item.attributes.get("ImageType", ()))

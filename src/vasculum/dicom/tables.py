@@ -11,8 +11,8 @@ EXPLICIT_LITTLE = "1.2.840.10008.1.2.1"
 EXPLICIT_BIG = "1.2.840.10008.1.2.2"
 DEFLATED = "1.2.840.10008.1.2.1.99"
 
-NATIVE_SYNTAXES = frozenset({"", IMPLICIT_LITTLE, EXPLICIT_LITTLE, EXPLICIT_BIG, DEFLATED, "1.2.840.113619.5.2"})
-"""Transfer syntaxes whose pixels are not encapsulated (PS3.5 Annex A); the last is GE's private one."""
+DEFLATED_FRAME = "1.2.840.10008.1.2.8.1"
+"""Deflated Image Frame Compression: every frame is deflated by itself (PS3.5 A.4.13)."""
 
 LONG_VRS = frozenset({"OB", "OD", "OF", "OL", "OV", "OW", "SQ", "SV", "UC", "UN", "UR", "UT", "UV"})
 """Value representations with a 32-bit length in explicit encoding (PS3.5 table 7.1-1)."""
@@ -59,8 +59,7 @@ _KINDS: dict[str, Kind] = {
     _P + "67": Kind.REPORT,
     _P + "91.1": Kind.REPORT,
 }
-_REPORT_PREFIXES = (_P + "88.", _P + "11.", _P + "481.4", _P + "481.5", _P + "481.6", _P + "481.7", _P + "481.8")
-_REPORT_PREFIXES += (_P + "481.9",)
+_REPORT_PREFIXES = tuple(_P + tail for tail in ("88.", "11.", *(f"481.{n}" for n in range(4, 10))))
 
 SEGMENTATION = _P + "66.4"
 LABEL_MAP_SEGMENTATION = _P + "66.7"
@@ -79,9 +78,17 @@ def kind_of(sop_class_uid: str, has_pixels: bool) -> Kind:
         return _KINDS[sop_class_uid]
     if sop_class_uid.startswith(_REPORT_PREFIXES):
         return Kind.REPORT
-    if sop_class_uid in VOLUME_CLASSES:
-        return Kind.VOLUME if has_pixels else Kind.DOCUMENT
-    return Kind.IMAGE if has_pixels else Kind.DOCUMENT
+    if sop_class_uid in VOLUME_CLASSES and has_pixels:
+        return Kind.VOLUME
+    return Kind.IMAGE if has_pixels or is_image(sop_class_uid) else Kind.DOCUMENT
+
+
+@cache
+def is_image(sop_class_uid: str) -> bool:
+    """True for the SOP classes of images, by their name in PS3.6."""
+    from pydicom.uid import UID_dictionary
+
+    return "Image Storage" in UID_dictionary.get(sop_class_uid, ("",))[0]
 
 
 @cache

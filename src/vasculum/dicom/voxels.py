@@ -16,8 +16,9 @@ from vasculum.errors import Unreadable
 from vasculum.model.description import Block, Description, Voxels
 from vasculum.model.voxels import release
 
-from .decode import decode_frame, decodable_bytes
+from .decode import decodable_bytes, decode_frame
 from .frames import Encapsulated, PixelLayout, encapsulated_frames, pixel_layout
+from .palette import Palette, palette_of
 from .read import open_pixels
 from .source import Source
 from .walk import PIXEL_TAGS, read_header
@@ -29,6 +30,7 @@ _NEEDED = frozenset(
     {
         *(0x00080016, 0x00280002, 0x00280004, 0x00280006, 0x00280008, 0x00280010, 0x00280011, 0x00280100, 0x00280101),
         *(0x00280102, 0x00280103, 0x00281101, 0x00281102, 0x00281103, 0x00281201, 0x00281202, 0x00281203),
+        *(0x00281221, 0x00281222, 0x00281223),
         *PIXEL_TAGS,
     }
 )
@@ -89,7 +91,7 @@ class _Open:
     source: Source
     layout: PixelLayout
     encapsulated: Encapsulated | None
-    palette: tuple[NDArray[Any], ...] | None = None
+    palette: Palette | None
 
 
 def _layout(path: Path) -> tuple[Any, PixelLayout]:
@@ -137,8 +139,6 @@ def _check(expected: tuple[int, ...], found: tuple[int, ...]) -> None:
 
 def _frames(path: Path, blocks: Sequence[Block]) -> Iterator[NDArray[Any]]:
     header, layout = _layout(path)
-    from .decode import palette_of
-
     with open_pixels(path, header) as source:
         encapsulated = None if layout.native else encapsulated_frames(source, layout)
         opened = _Open(source, layout, encapsulated, palette_of(header, source))
@@ -157,9 +157,12 @@ def _frame_bytes(opened: _Open, frame: int) -> bytes:
         pieces = [opened.source.read(*opened.encapsulated.fragments[n]) for n in frames[frame]]
         return b"".join(pieces)
     offset, count = decodable_bytes(layout, frame)
-    got = opened.source.read(layout.offset + offset, count)
-    if len(got) < count:
+    start, end = (offset & ~1, offset + count + 1 & ~1) if layout.swapped else (offset, offset + count)
+    got = opened.source.read(layout.offset + start, end - start)
+    if len(got) < end - start:
         raise Unreadable("the pixel data are cut off", hint="the file was not copied whole")
+    if layout.swapped:
+        got = np.frombuffer(got, ">u2").astype("<u2").tobytes()[offset - start : offset - start + count]
     return got
 
 

@@ -21,7 +21,6 @@ from .tables import (
     BINARY_VRS,
     DEFLATED,
     EXPLICIT_BIG,
-    EXPLICIT_LITTLE,
     IMPLICIT_LITTLE,
     LONG_VRS,
     SHORT_VRS,
@@ -297,10 +296,10 @@ class _Walker:
             into[tag] = Element(vr, None, start, length)
             return self.after_pixels(start, length)
         if length == UNDEFINED or (vr == "SQ" and wanted):
-            items, end = self.sequence_from(start, length, vr)
+            items: list[DataSet] = []
             if wanted:
-                into[tag] = Element("SQ", items, start, length)
-            return end
+                into[tag] = Element("SQ", items, start, length)  # kept as far as it can be read
+            return self.sequence_from(start, length, vr, items)
         self.check_end(tag, start, length)
         if not wanted:
             return start + length
@@ -328,26 +327,24 @@ class _Walker:
             return self.source.size
         return start + length
 
-    def sequence_from(self, start: int, length: int, vr: str) -> tuple[list[DataSet], int]:
-        """Read a top-level sequence, bringing in as much of the file as it needs."""
+    def sequence_from(self, start: int, length: int, vr: str, found: list[DataSet]) -> int:
+        """Read a top-level sequence, bringing in as much of the file as it needs; give the position after it."""
+        have = self.source.size - start
         if length != UNDEFINED:
-            if length > MAX_SEQUENCE_BYTES:
+            if min(length, have) > MAX_SEQUENCE_BYTES:
                 raise _Broken("a sequence is larger than the limit")
-            if start + length > self.source.size:
-                raise _Broken("a sequence declares more bytes than the file has")
-            self.ensure(start, length)
+            self.ensure(start, min(length, have))
         implicit = self.implicit or vr == "UN"
         while True:
             end = start - self.base + length if length != UNDEFINED else None
             try:
-                items, at = self.items(self.window, start - self.base, end, implicit, 1)
-                return items, at + self.base
+                found.clear()
+                return self.items(self.window, start - self.base, end, implicit, 1, found) + self.base
             except (_Short, struct.error):
-                have = self.remaining(start)
-                if have >= MAX_SEQUENCE_BYTES or start + have >= self.source.size or length != UNDEFINED:
+                before = self.remaining(start)
+                if before >= min(MAX_SEQUENCE_BYTES, have) or length != UNDEFINED:
                     raise _Broken("a sequence is cut off") from None
-                before = have
-                self.window = self.source.read(start, max(4 * FIRST_READ, 2 * have))
+                self.window = self.source.read(start, max(4 * FIRST_READ, 2 * before))
                 self.base = start
                 if len(self.window) <= before:
                     raise _Broken("a sequence is cut off") from None
@@ -399,8 +396,8 @@ class _Walker:
             return "SS" if self.signed else "US"
         return "UN" if vr == "NONE" else "OW"
 
-    def items(self, window: bytes, at: int, end: int | None, implicit: bool, depth: int) -> tuple[list[DataSet], int]:
-        """Read the items of a sequence from the window; give them and the index after it.
+    def items(self, window: bytes, at: int, end: int | None, implicit: bool, depth: int, found: list[DataSet]) -> int:
+        """Read the items of a sequence from the window into `found`; give the index after it.
 
         Raises
         ------
@@ -409,7 +406,6 @@ class _Walker:
         """
         if depth > MAX_DEPTH:
             raise Unreadable(f"sequences are nested more than {MAX_DEPTH} deep", hint="the file may be malicious")
-        found: list[DataSet] = []
         while end is None or at < end:
             if at + 8 > len(window):
                 raise _Short
@@ -417,19 +413,19 @@ class _Walker:
             tag = group << 16 | element
             at += 8
             if tag == _SEQUENCE_END:
-                return found, at
+                return at
             if tag != _ITEM:
                 raise _Broken("a sequence holds something that is not an item")
             stop = None if length == UNDEFINED else at + length
-            if stop is not None and (stop > len(window) or (end is not None and stop > end)):
-                raise _Short
-            item, at = self.item(window, at, stop, implicit, depth)
+            if stop is not None and end is not None and stop > end:
+                stop = end
+            item: DataSet = {}
             found.append(item)
-        return found, at
+            at = self.item(window, at, stop, implicit, depth, item)
+        return at
 
-    def item(self, window: bytes, at: int, stop: int | None, implicit: bool, depth: int) -> tuple[DataSet, int]:
-        """Read the elements of one item."""
-        item: DataSet = {}
+    def item(self, window: bytes, at: int, stop: int | None, implicit: bool, depth: int, item: DataSet) -> int:
+        """Read the elements of one item into `item`; give the index after it."""
         if not implicit and (stop is None or at + 8 <= stop):
             # an item may be implicit inside an explicit set (PS3.5 6.2.2, note on UN)
             implicit = window[at : at + 2] != b"\xfe\xff" and self.guess_implicit(at + self.base, False)
@@ -438,22 +434,21 @@ class _Walker:
                 raise _Short
             tag, vr, length, start = self.head(window, at, item, implicit)
             if tag == _ITEM_END:
-                return item, start
+                return start
             if tag >> 16 == 0xFFFE:
                 raise _Broken("an item ends where it should not")
             if vr == "SQ" or length == UNDEFINED:
                 inner = None if length == UNDEFINED else start + length
-                if inner is not None and inner > len(window):
-                    raise _Short
-                value, at = self.items(window, start, inner, implicit or vr == "UN", depth + 1)
+                value: list[DataSet] = []
                 item[tag] = Element("SQ", value, start + self.base, length)
+                at = self.items(window, start, inner, implicit or vr == "UN", depth + 1, value)
                 continue
             at = start + length
             if at > len(window) or (stop is not None and at > stop):
                 raise _Short
             bulk = None if is_bulk(vr, length) else window[start:at]
             item[tag] = Element(vr, bulk, start + self.base, length)
-        return item, at
+        return at
 
 
 def is_bulk(vr: str, length: int) -> bool:
