@@ -27,14 +27,14 @@ Examples:
       words anywhere
   vasculum find 'kind:volume' --facet Modality --facet species
       how many of each
-  vasculum find --level subject --columns label,strain,accession --format csv
+  vasculum find --level subject --columns subject,strain,accession --format csv
   vasculum find 'study-date:2019..2021' --order=-study-date --limit 10
 
 Quote the query, or the shell takes < and " away.
 The whole language: docs, reference, query language."""
 
 COLUMNS = {
-    "subject": ("label", "kind", "species", "strain", "sex"),
+    "subject": ("subject", "subject-kind", "species", "strain", "sex", "kind"),
     "study": ("subject", "study", "study-date", "modality"),
     "series": ("subject", "kind", "modality", "label", "format", "voxel"),
 }
@@ -75,13 +75,22 @@ def find(
         else:
             most = (ROWS if form == "table" else None) if limit is None else (limit or None)
             found = repository.find(text, level=level, limit=most, offset=offset, order=parse_names(order))
-            _print_found(repository, found, level, names, form)
+            print_found(repository, found, level, names, form)
             if form == "table" and most is not None and len(found) == most:
                 _say_more(repository.count(text, level=level), offset + most)
     return DONE
 
 
-def _print_found(repository: Repository, found: Sequence[Any], level: str, names: Sequence[str], form: str) -> None:
+def print_found(repository: Repository, found: Sequence[Any], level: str, names: Sequence[str], form: str) -> None:
+    """Print what was found: as ``table``, ``csv`` or ``json``.
+
+    Parameters
+    ----------
+    found
+        Subjects, studies or series, as `Repository.find` gives them.
+    names
+        Fields to list; empty for those of `COLUMNS`.
+    """
     from vasculum.cli.printing import print_csv, print_json, print_table, say
     from vasculum.repo.show import summary
 
@@ -128,6 +137,8 @@ def _plain(values: Sequence[Any]) -> Any:
     return (None if not values else values[0]) if len(values) < 2 else list(values)
 
 
-def _short(values: Sequence[Any]) -> Any:
-    """Give the first of many values of a DICOM series, and say how many there are."""
-    return list(values) if len(values) <= 3 else f"{values[0]} … ({len(values)} values)"
+def _short(values: Sequence[Any]) -> str:
+    """Give values for people: rounded, and of many the first."""
+    if len(values) > 3:
+        return f"{values[0]} … ({len(values)} values)"
+    return ", ".join(f"{value:.6g}" if isinstance(value, float) else str(value) for value in values)

@@ -128,8 +128,6 @@ def _opened(folder: Path) -> Repository | None:
     try:
         return vasculum.open_repository(folder)
     except NotFound:
-        if folder.is_dir() and any(folder.iterdir()):
-            raise  # a folder of something else: never put a repository there
         return None
 
 

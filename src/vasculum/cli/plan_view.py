@@ -49,8 +49,7 @@ def print_series(plan: ImportPlan, *, everything: bool) -> None:
         above = (subject, study)
     print_table(("Subject", "Study", "Series", "", "Why"), rows)
     if more:
-        say(more)
-    say()
+        say(f"{more}\n")
 
 
 def what(series: PlannedSeries) -> str:
@@ -88,8 +87,7 @@ def print_doubts(plan: ImportPlan, *, everything: bool) -> None:
     rows = [(f.severity, _where(names[f], n), f.text) for f, n in shown]
     print_table(("Findings", "Series", ""), rows)
     if more:
-        say(more)
-    say()
+        say(f"{more}\n")
 
 
 def print_refusals(files: Iterable[FileOutcome], *, everything: bool) -> None:
@@ -105,8 +103,7 @@ def print_refusals(files: Iterable[FileOutcome], *, everything: bool) -> None:
     rows = [(f"{len(paths):,}", reason, _named(paths, everything=everything)) for reason, paths in shown]
     print_table(("Refused", "Why", "Files"), rows, numeric=("Refused",))
     if more:
-        say(more)
-    say()
+        say(f"{more}\n")
 
 
 def print_identified(plan: ImportPlan) -> None:
