@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from vasculum.model.description import Description, DicomIdentity, Part
+from vasculum.model.description import Description, DicomIdentity, Part, Reference
 from vasculum.model.geometry import Geometry
 from vasculum.model.kinds import Kind, SubjectKind
 from vasculum.model.plans import FoundFile
@@ -118,3 +118,20 @@ def test_the_dicom_header_names_the_subject_exactly(species: str, kind: SubjectK
 def test_every_assignment_says_why() -> None:
     drafts = [draft("a/CT.nrrd"), draft("targets/Xy1.nrrd"), draft("b/readme.txt", Kind.DOCUMENT)]
     assert all(a.why for a in assign_subjects(drafts, []))
+
+
+def test_folders_of_one_name_that_hold_volumes_stay_apart() -> None:
+    drafts = [
+        draft("Aa1/knee/CT.nrrd"),
+        draft("Bb2/knee/CT.nrrd"),
+        draft("Bb2/knee/bone.seg.nrrd", Kind.SEGMENTATION),
+    ]
+    assert labels(drafts) == ["Aa1/knee", "Bb2/knee", "Bb2/knee"]
+    beside = [draft("seg/Mouse7/baseline.nrrd"), draft("tables/Mouse7/accession.txt", Kind.DOCUMENT)]
+    assert labels(beside) == ["Mouse7", "Mouse7"]
+
+
+def test_what_a_scene_names_is_one_subject() -> None:
+    scene = draft("out/scene/all.mrml", Kind.SCENE, references=(Reference(target="../maps/left9.nrrd", how="path"),))
+    drafts = [scene, draft("out/maps/left9.nrrd"), draft("out/maps/other8.nrrd")]
+    assert labels(drafts) == ["left9", "left9", "other8"]

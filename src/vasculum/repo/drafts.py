@@ -151,7 +151,7 @@ def _draft(description: Description, parts: Mapping[str, Held], why: str) -> Dra
         local={name: h.local for name, h in parts.items()},
         root=first.root,
         why=why,
-        findings=list(description.findings),
+        findings=list(dict.fromkeys(description.findings)),
     )
 
 

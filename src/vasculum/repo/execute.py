@@ -29,8 +29,7 @@ from vasculum.repo.naming import stem
 from vasculum.store.base import How, Incoming, Refusal
 
 if TYPE_CHECKING:
-    from vasculum.catalog import Catalog
-    from vasculum.catalog import Writer
+    from vasculum.catalog import Catalog, Writer
     from vasculum.store.base import BlobStore
 
 BATCH_FILES = 1000

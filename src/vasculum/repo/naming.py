@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 GENERIC = frozenset(
-    (
+    (  # noqa: SIM905 - words read best as words
         "ct mr mri pt pet us t1 t2 t1w t2w pd flair dwi dti bold epi asl adc fa uct microct micro "
         "image images img imgs volume volumes vol scan scans data dataset raw rec recon proj orig "
         "original source src label labels labelmap seg segs segmentation segmentations mask masks "
@@ -16,7 +16,7 @@ GENERIC = frozenset(
         "scenes transform transforms input output testing test tests testdata file files dicom dcm "
         "nrrd nifti nii tif tiff stack stacks slices png left right final new old copy cropped crop "
         "resampled aligned filtered denoised clean cleaned"
-    ).split()  # noqa: SIM905 - words read best as words
+    ).split()
 )
 """Words that say what a file is, not whose. A name made of these alone does not name a subject."""
 

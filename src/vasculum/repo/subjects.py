@@ -11,6 +11,7 @@ from vasculum.model.description import Attributes
 from vasculum.model.kinds import Kind, SubjectKind
 from vasculum.repo.drafts import Draft
 from vasculum.repo.naming import bids_subject, common_identities, folder_identity, identity, is_prefix, normal, stem
+from vasculum.repo.scenes import family_label, scene_families
 from vasculum.repo.tables import MetadataTable
 
 HUMAN = frozenset({"homo sapiens", "human"})
@@ -28,6 +29,8 @@ class Assigned:
     kind: SubjectKind = SubjectKind.SPECIMEN
     issuer: str = ""
     metadata: dict[str, str] = field(default_factory=dict)
+    by_folder: bool = False
+    """True where nothing but the name of a folder says whose it is."""
 
     @property
     def key(self) -> str:
@@ -39,7 +42,7 @@ def assign_subjects(drafts: Sequence[Draft], tables: Sequence[MetadataTable]) ->
     """Give every draft a subject, by the strongest evidence that there is.
 
     In this order: the DICOM header; a row of a metadata table that names the file or the subject; BIDS names; the
-    container or scene that holds it; the file name and that of the volume it belongs to; its grid; its folder.
+    container that holds it; the scene that names it; the file name and that of the volume it belongs to; its grid; its folder.
     """
     assigned: dict[int, Assigned] = {}
     rest: list[Draft] = []
@@ -49,9 +52,31 @@ def assign_subjects(drafts: Sequence[Draft], tables: Sequence[MetadataTable]) ->
             assigned[id(draft)] = sure
         else:
             rest.append(draft)
+    for family in scene_families(rest):
+        label = family_label(family)
+        assigned |= {id(d): Assigned(d, label, "a scene names it") for d in family}
+    rest = [d for d in rest if id(d) not in assigned]
     for one in _from_names(rest):
         assigned[id(one.draft)] = one
-    return [assigned[id(d)] for d in drafts]
+    return _told_apart([assigned[id(d)] for d in drafts])
+
+
+def _told_apart(assigned: list[Assigned]) -> list[Assigned]:
+    """Keep ``A/left`` and ``B/left`` apart: folders of one name in several places that all hold volumes."""
+    places: dict[str, set[str]] = defaultdict(set)
+    for one in assigned:
+        if one.by_folder and one.draft.description.kind in _PRIMARY:
+            places[one.label].add(_place(one))
+    for one in assigned:
+        if one.by_folder and len(places[one.label]) > 1 and (outer := folder_identity(_place(one).split("/")[:-1])):
+            one.label = f"{outer}/{one.label}"
+    return assigned
+
+
+def _place(one: Assigned) -> str:
+    """Give the path down to the folder that gave its name."""
+    folders = _folders(one.draft)
+    return "/".join(folders[: len(folders) - folders[::-1].index(one.label)]) if one.label in folders else ""
 
 
 def _first(attributes: Attributes, name: str) -> str:
@@ -164,7 +189,7 @@ def _anchors(drafts: Sequence[Draft]) -> list[tuple[Draft, Assigned]]:
 def _by_folder(draft: Draft, fallback: str) -> Assigned:
     label = folder_identity(_folders(draft))
     if label:
-        return Assigned(draft, label, f"its folder {label}")
+        return Assigned(draft, label, f"its folder {label}", by_folder=True)
     return Assigned(draft, fallback or stem(draft.path), "nothing but its own name says whose it is")
 
 
@@ -189,17 +214,20 @@ def _follow(draft: Draft, beside: list[Assigned], known: Sequence[Assigned], sha
         named = [a for a in anchors if is_prefix(a.label, own) or is_prefix(stem(a.draft.path), own)]
         if named:
             best = max(named, key=lambda a: len(normal(a.label)))
-            return Assigned(draft, best.label, f"named like {stem(best.draft.path)} {where}", best.kind)
+            why = f"named like {stem(best.draft.path)} {where}"
+            return Assigned(draft, best.label, why, best.kind, by_folder=best.by_folder)
     grid = draft.description.geometry
     if grid is not None:
         same = {
             a.label for a in beside if a.draft.description.geometry and grid.same_space(a.draft.description.geometry)
         }
         if len(same) == 1:
-            return Assigned(draft, same.pop(), "the same grid as a volume in its folder")
+            return Assigned(
+                draft, same.pop(), "the same grid as a volume in its folder", by_folder=beside[0].by_folder
+            )
     labels = {a.label for a in beside}
     if len(labels) == 1:
-        return Assigned(draft, labels.pop(), "the only subject in its folder")
+        return Assigned(draft, labels.pop(), "the only subject in its folder", by_folder=beside[0].by_folder)
     if shared:
         return Assigned(draft, shared, "file names in its folder share this beginning")
     return _by_folder(draft, identity(own))
