@@ -48,10 +48,8 @@ def fit_text(vr: str, text: str) -> str:
     slash; control characters become spaces; what is too long is cut at a whole character. The exact text is in the
     record (private UT element) in every case.
     """
-    if vr in ("ST", "LT", "UT"):
-        fitted = _CONTROL_BUT_BREAKS.sub(" ", text)
-    else:
-        fitted = _CONTROL.sub(" ", text.replace("\\", "/"))
+    long = vr in ("ST", "LT", "UT")
+    fitted = _CONTROL_BUT_BREAKS.sub(" ", text) if long else _CONTROL.sub(" ", text.replace("\\", "/"))
     encoded = fitted.encode("utf-8", "replace")
     return encoded[: TEXT_BYTES.get(vr, len(encoded))].decode("utf-8", "ignore").rstrip(" ")
 

@@ -35,6 +35,7 @@ from vasculum.errors import Invalid, Unsupported
 from vasculum.model.description import Attributes
 from vasculum.model.geometry import Geometry
 
+from .legacy import Converted, converted_class, converted_dataset
 from .spool import narrowed
 from .subject import Context, apply_subject
 from .volume_header import (
@@ -155,16 +156,26 @@ def write_volume(
             unit=unit,
             when=when,
         )
-        ds = volume_dataset(header)
-        notes: tuple[str, ...] = ()
-        apply_subject(ds, context, {"label": label, "uid": series_uid})
+        converted = _converted(header)
+        apply_subject(
+            converted.dataset, context, {"label": label, "uid": series_uid, "source_elements": converted.unplaced}
+        )
         return write_streamed(
             path,
-            ds,
+            converted.dataset,
             stream.slabs,
             dtype=chosen.dtype,
             frame_shape=(*geometry.shape[1:], 3) if axes == "kjic" else geometry.shape[1:],
             frames=geometry.shape[0],
             pixel_keyword=chosen.pixel_keyword,
-            notes=notes,
+            notes=converted.notes,
         )
+
+
+def _converted(header: VolumeHeader) -> Converted:
+    """Convert the source headers where that can be done, else describe the values alone."""
+    sop_class_uid = converted_class(header) if header.source_headers else ""
+    if sop_class_uid:
+        return converted_dataset(header, sop_class_uid)
+    lost = ("the headers of the slices are not kept in this class",) if header.source_headers else ()
+    return Converted(volume_dataset(header), {}, lost)

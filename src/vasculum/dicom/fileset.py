@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vasculum.errors import Invalid
 
 from .elements import fit_text
-from .uids import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME, uid_from
+from .uids import uid_from
+from .write import encode
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
@@ -44,7 +45,7 @@ _LEVEL_KEYS = {
     "SERIES": ("Modality", "SeriesInstanceUID", "SeriesNumber"),
 }
 _INSTANCE_KEYS = {
-    "IMAGE": ("InstanceNumber", "ImageType"),
+    "IMAGE": ("InstanceNumber",),
     "SR DOCUMENT": (
         "InstanceNumber", "CompletionFlag", "VerificationFlag", "ContentDate", "ContentTime",
         "ConceptNameCodeSequence",
@@ -58,7 +59,7 @@ _INSTANCE_KEYS = {
         "InstanceNumber", "ContentLabel", "ContentDescription", "ContentDate", "ContentTime", "ContentCreatorName",
     ),
 }  # fmt: skip
-_OPTIONAL = ("StudyDescription", "ImageType", "DocumentTitle")
+_OPTIONAL = ("StudyDescription", "DocumentTitle")
 
 
 @dataclass(slots=True)
@@ -98,29 +99,22 @@ def write_dicomdir(root: Path, files: Sequence[str], *, file_set_id: str = "") -
     bad = [name for name in files if not _FILE_ID.fullmatch(name)]
     if bad or not files:
         raise Invalid("a file-set takes names of capital letters, digits and _, eight at most per folder")
-    tree = _Record(_root_dataset(files, file_set_id))
+    uid = uid_from("file-set", file_set_id, *files)
+    tree = _Record(_root_dataset(file_set_id))
     for name in files:
         _add(tree, root / name, name)
     records = list(_walk(tree))
     tree.dataset.DirectoryRecordSequence = [r.dataset for r in records]
-    _link(tree, records, _offsets(tree.dataset))
+    _link(tree, records, _offsets(tree.dataset, uid))
     partial = root / "DICOMDIR.part"
-    partial.write_bytes(_encode(tree.dataset))
-    os.replace(partial, root / "DICOMDIR")
+    partial.write_bytes(encode(tree.dataset, MEDIA_STORAGE_DIRECTORY, uid))
+    partial.replace(root / "DICOMDIR")
 
 
-def _root_dataset(files: Sequence[str], file_set_id: str) -> Dataset:
-    from pydicom.dataset import Dataset, FileMetaDataset
-    from pydicom.uid import ExplicitVRLittleEndian
+def _root_dataset(file_set_id: str) -> Dataset:
+    from pydicom.dataset import Dataset
 
-    meta = FileMetaDataset()
-    meta.MediaStorageSOPClassUID = MEDIA_STORAGE_DIRECTORY
-    meta.MediaStorageSOPInstanceUID = uid_from("file-set", file_set_id, *files)
-    meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    meta.ImplementationClassUID = IMPLEMENTATION_CLASS_UID
-    meta.ImplementationVersionName = IMPLEMENTATION_VERSION_NAME
     ds = Dataset()
-    ds.file_meta = meta
     ds.FileSetID = re.sub(r"[^A-Z0-9_ ]", "_", file_set_id.upper())[:16]
     ds.OffsetOfTheFirstDirectoryRecordOfTheRootDirectoryEntity = 0
     ds.OffsetOfTheLastDirectoryRecordOfTheRootDirectoryEntity = 0
@@ -185,33 +179,26 @@ def _walk(place: _Record) -> Iterator[_Record]:
         yield from _walk(below)
 
 
-def _offsets(ds: Dataset) -> list[int]:
+def _offsets(ds: Dataset, uid: str) -> list[int]:
     """Find where each directory record begins, by writing the directory once (offsets have a fixed width)."""
     from io import BytesIO
 
     from pydicom import dcmread
 
-    return [int(entry.seq_item_tell) for entry in dcmread(BytesIO(_encode(ds))).DirectoryRecordSequence]
+    return [
+        int(entry.seq_item_tell)
+        for entry in dcmread(BytesIO(encode(ds, MEDIA_STORAGE_DIRECTORY, uid))).DirectoryRecordSequence
+    ]
 
 
 def _link(tree: _Record, records: Sequence[_Record], offsets: Sequence[int]) -> None:
     position = {id(record): offset for record, offset in zip(records, offsets, strict=True)}
     for place in (tree, *records):
         below = list(place.below.values())
-        for one, following in zip(below, below[1:], strict=False):
+        for one, following in pairwise(below):
             one.dataset.OffsetOfTheNextDirectoryRecord = position[id(following)]
         if below and place is not tree:
             place.dataset.OffsetOfReferencedLowerLevelDirectoryEntity = position[id(below[0])]
     top = list(tree.below.values())
     tree.dataset.OffsetOfTheFirstDirectoryRecordOfTheRootDirectoryEntity = position[id(top[0])]
     tree.dataset.OffsetOfTheLastDirectoryRecordOfTheRootDirectoryEntity = position[id(top[-1])]
-
-
-def _encode(ds: Dataset) -> bytes:
-    from io import BytesIO
-
-    from pydicom import dcmwrite
-
-    buffer = BytesIO()
-    dcmwrite(buffer, ds, enforce_file_format=True)
-    return buffer.getvalue()

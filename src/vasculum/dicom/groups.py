@@ -24,6 +24,7 @@ WHOLE_BODY = Code("38266002", "SCT", "Entire body")
 
 MAKER = "vasculum"
 
+
 def own_version() -> str:
     """Give the version of this software as it is written into headers."""
     try:
@@ -124,7 +125,9 @@ def plane_groups(ds: Dataset, geometry: Geometry) -> None:
 
 def stack_dimensions(ds: Dataset, geometry: Geometry) -> None:
     """Order the frames as one stack: Stack ID and In-Stack Position Number (C.7.6.16.2.2)."""
-    _dimensions(ds, geometry, (("StackID", "FrameContentSequence"), ("InStackPositionNumber", "FrameContentSequence")))
+    _dimensions(
+        ds, geometry, (("StackID", "FrameContentSequence"), ("InStackPositionNumber", "FrameContentSequence"))
+    )
     for k, frame in enumerate(ds.PerFrameFunctionalGroupsSequence):
         content = item(StackID="1", InStackPositionNumber=k + 1, DimensionIndexValues=[1, k + 1])
         frame.FrameContentSequence = [content]

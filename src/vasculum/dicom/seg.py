@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 from vasculum.errors import Invalid
 from vasculum.model.codes import Code
 from vasculum.model.description import Segment
-from vasculum.model.geometry import Geometry, Vector
+from vasculum.model.geometry import Geometry
 
+from .color import cielab
 from .elements import code_item, fit_text, item
 from .groups import (
     equipment,
@@ -110,13 +111,12 @@ def write_labelmap(
     values = [s.label_value for s in segments]
     if len(set(values)) < len(values) or any(not 0 < v <= np.iinfo(stored).max for v in values):
         raise Invalid(
-            "each segment of a label map needs a label value of its own, above 0", hint="layers that overlap stay .seg.nrrd"
+            "each segment of a label map needs a label value of its own, above 0",
+            hint="layers that overlap stay .seg.nrrd",
         )
     ds = _dataset(geometry, stored, segments, series_uid, series_number, label, sop_instance_uid, source, when)
     apply_subject(ds, context, {"label": label, "uid": series_uid})
-    return write_streamed(
-        path, ds, slabs, dtype=stored, frame_shape=geometry.shape[1:], frames=geometry.shape[0]
-    )
+    return write_streamed(path, ds, slabs, dtype=stored, frame_shape=geometry.shape[1:], frames=geometry.shape[0])
 
 
 def _dataset(
@@ -203,12 +203,8 @@ def _segment(segment: Segment, series_uid: str) -> Dataset:
 
 def _refer(ds: Dataset, source: SourceImage, geometry: Geometry) -> None:
     """Name the segmented image: at the top, and frame for frame where the grids are the same."""
-    reference = item(
-        ReferencedSOPClassUID=source.sop_class_uid, ReferencedSOPInstanceUID=source.sop_instance_uid
-    )
-    ds.ReferencedSeriesSequence = [
-        item(SeriesInstanceUID=source.series_uid, ReferencedInstanceSequence=[reference])
-    ]
+    reference = item(ReferencedSOPClassUID=source.sop_class_uid, ReferencedSOPInstanceUID=source.sop_instance_uid)
+    ds.ReferencedSeriesSequence = [item(SeriesInstanceUID=source.series_uid, ReferencedInstanceSequence=[reference])]
     same = source.geometry is not None and source.geometry.same_grid(geometry)
     if not same:
         ds.SharedFunctionalGroupsSequence[0].DerivationImageSequence = [_derivation(source, None)]
@@ -226,27 +222,3 @@ def _derivation(source: SourceImage, frame: int | None) -> Dataset:
         PurposeOfReferenceCodeSequence=[code_item(_PURPOSE)],
     )
     return item(SourceImageSequence=[image], DerivationCodeSequence=[code_item(_SEGMENTATION)])
-
-
-_SRGB_TO_XYZ = np.array(
-    [[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750], [0.0193339, 0.1191920, 0.9503041]]
-)
-_D65_TO_D50 = np.array(
-    [[1.0478112, 0.0228866, -0.0501270], [0.0295424, 0.9904844, -0.0170491], [-0.0092345, 0.0150436, 0.7521316]]
-)
-_WHITE_D50 = np.array([0.96422, 1.0, 0.82521])
-
-
-def cielab(rgb: Vector) -> tuple[int, int, int]:
-    """Convert sRGB (0 to 1) to Recommended Display CIELab Value (PS3.3 C.10.7.1.1): PCS values in 16 bits, white D50."""
-    channels = np.clip(np.asarray(rgb, float), 0.0, 1.0)
-    linear = np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
-    x, y, z = _lightness((_D65_TO_D50 @ (_SRGB_TO_XYZ @ linear)) / _WHITE_D50)
-    lab = np.array([116 * y - 16, 500 * (x - y), 200 * (y - z)])
-    scaled = np.array([lab[0] / 100, (lab[1] + 128) / 255, (lab[2] + 128) / 255]) * 65535
-    return tuple(int(v) for v in np.clip(np.rint(scaled), 0, 65535))  # type: ignore[return-value]
-
-
-def _lightness(ratios: NDArray[np.float64]) -> NDArray[np.float64]:
-    cubic = np.cbrt(ratios)
-    return np.where(ratios > 216 / 24389, cubic, (24389 / 27 * ratios + 16) / 116)

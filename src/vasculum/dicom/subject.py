@@ -109,6 +109,7 @@ def apply_subject(ds: Dataset, context: Context, series_metadata: Mapping[str, A
 
 
 _HEADER_TEXTS = (
+    ("StudyDate", "00080020"),
     ("PatientName", "00100010"),
     ("PatientBirthDate", "00100030"),
     ("PatientBirthTime", "00100032"),
@@ -120,6 +121,13 @@ _HEADER_TEXTS = (
     ("StudyTime", "00080030"),
     ("ReferringPhysicianName", "00080090"),
 )
+STAMPED = (
+    "PatientName", "PatientID", "IssuerOfPatientID", "PatientBirthDate", "PatientBirthTime", "PatientSex",
+    "EthnicGroup", "PatientAge", "PatientSize", "PatientWeight", "StudyInstanceUID", "StudyDate", "StudyTime",
+    "StudyID", "StudyDescription", "AccessionNumber", "ReferringPhysicianName",
+)  # fmt: skip
+"""What `apply_subject` takes over from a source header, by way of `Context`; a conversion need not keep them twice."""
+
 _OWNED = (
     "PatientName", "PatientID", "IssuerOfPatientID", "IssuerOfPatientIDQualifiersSequence", "TypeOfPatientID",
     "PatientBirthDate", "PatientBirthTime", "PatientSex", "OtherPatientIDs", "OtherPatientIDsSequence",
@@ -191,7 +199,11 @@ def _patient(ds: Dataset, context: Context, terms: SubjectTerms) -> None:
     others = _other_ids(context, terms)
     if others:
         ds.OtherPatientIDsSequence = [
-            item(PatientID=fit_text("LO", value), IssuerOfPatientID=fit_text("LO", issuer) or None, TypeOfPatientID="TEXT")
+            item(
+                PatientID=fit_text("LO", value),
+                IssuerOfPatientID=fit_text("LO", issuer) or None,
+                TypeOfPatientID="TEXT",
+            )
             for value, issuer in others
         ]
 
@@ -221,7 +233,9 @@ def _animal(ds: Dataset, terms: SubjectTerms) -> None:
     ds.ResponsiblePerson = fit_text("PN", terms.first("responsible_person"))
     if ds.ResponsiblePerson:
         role = terms.first("responsible_role")
-        ds.ResponsiblePersonRole = role if role in ("OWNER", "PARENT", "INVESTIGATOR", "VETERINARIAN") else "INVESTIGATOR"
+        ds.ResponsiblePersonRole = (
+            role if role in ("OWNER", "PARENT", "INVESTIGATOR", "VETERINARIAN") else "INVESTIGATOR"
+        )
     ds.ResponsibleOrganization = fit_text("LO", terms.first("responsible_organization"))
     neutered = terms.first("neutered").upper()
     ds.PatientSexNeutered = neutered if neutered in ("ALTERED", "UNALTERED") else ""
@@ -249,7 +263,7 @@ def _strain(ds: Dataset, terms: SubjectTerms) -> None:
 
 def _study(ds: Dataset, context: Context) -> None:
     ds.StudyInstanceUID = context.study_uid
-    ds.StudyDate = date_string(context.study_date)
+    ds.StudyDate = date_string(context.study_date) or ds.get("StudyDate", "")
     ds.StudyTime = ds.get("StudyTime", "")
     ds.ReferringPhysicianName = ds.get("ReferringPhysicianName", "")
     ds.StudyID = fit_text("SH", context.study_id)
@@ -317,7 +331,8 @@ def _preparation(terms: SubjectTerms) -> list[Dataset]:
 
 
 def _record(ds: Dataset, record: Mapping[str, Any], series_metadata: Mapping[str, Any]) -> None:
-    content = {**record, "series": dict(series_metadata)} if series_metadata else dict(record)
+    own = {key: value for key, value in series_metadata.items() if value not in ({}, [], "", None)}
+    content = {**record, "series": own} if own else dict(record)
     block = ds.private_block(PRIVATE_GROUP, PRIVATE_CREATOR, create=True)
     block.add_new(RECORD_ELEMENT, "UT", record_text(content))
 

@@ -7,7 +7,6 @@ header can point into the file and the system can map it into memory.
 from __future__ import annotations
 
 import hashlib
-import os
 import struct
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -87,8 +86,8 @@ def write_object(path: Path, ds: Dataset) -> None:
     """
     require_valid(ds)
     partial = path.with_name(path.name + ".part")
-    partial.write_bytes(_encode(ds))
-    os.replace(partial, path)
+    partial.write_bytes(encode(ds, str(ds.SOPClassUID), str(ds.SOPInstanceUID)))
+    partial.replace(path)
 
 
 def write_streamed(
@@ -139,7 +138,7 @@ def write_streamed(
                 stream.write(chunk)
                 digest.update(chunk)
             stream.write(b"\0" * (length % 2))
-        os.replace(partial, path)
+        partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
     return Written(
@@ -167,23 +166,24 @@ def aligned_header(ds: Dataset, pixel_keyword: str, length: int) -> bytes:
     block = ds.private_block(PRIVATE_GROUP, PRIVATE_CREATOR, create=True)
     block.add_new(PADDING_ELEMENT, "OB", b"")
     head_bytes = struct.calcsize("<HH2sHI")
-    missing = -(len(_encode(ds)) + head_bytes) % PAGE_BYTES
+    uids = str(ds.SOPClassUID), str(ds.SOPInstanceUID)
+    missing = -(len(encode(ds, *uids)) + head_bytes) % PAGE_BYTES
     block[PADDING_ELEMENT].value = bytes(missing)
-    encoded = _encode(ds) + struct.pack("<HH2sHI", 0x7FE0, element, vr, 0, length + length % 2)
+    encoded = encode(ds, *uids) + struct.pack("<HH2sHI", 0x7FE0, element, vr, 0, length + length % 2)
     if len(encoded) % PAGE_BYTES:
         raise Invalid("the header could not be aligned")
     return encoded
 
 
-def _encode(ds: Dataset) -> bytes:
+def encode(ds: Dataset, sop_class_uid: str, sop_instance_uid: str) -> bytes:
     """Encode as a Part 10 file in Explicit VR Little Endian, with our file meta information."""
     from pydicom import dcmwrite
     from pydicom.dataset import FileMetaDataset
     from pydicom.uid import ExplicitVRLittleEndian
 
     meta = FileMetaDataset()
-    meta.MediaStorageSOPClassUID = ds.SOPClassUID
-    meta.MediaStorageSOPInstanceUID = ds.SOPInstanceUID
+    meta.MediaStorageSOPClassUID = sop_class_uid
+    meta.MediaStorageSOPInstanceUID = sop_instance_uid
     meta.TransferSyntaxUID = ExplicitVRLittleEndian
     meta.ImplementationClassUID = IMPLEMENTATION_CLASS_UID
     meta.ImplementationVersionName = IMPLEMENTATION_VERSION_NAME
