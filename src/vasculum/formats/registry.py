@@ -15,6 +15,7 @@ BUILT_IN = (
     "dicom",
     "nrrd",
     "nifti",
+    "neuro",
     "metaimage",
     "markups",
     "mrml",
