@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -13,11 +13,13 @@ from sqlalchemy import event
 
 from vasculum.errors import Unavailable
 
+from .values import storable
+
 PAGE_CACHE_KIB = 65_536
 MEMORY_MAP_BYTES = 1 << 30
 BUSY_MILLISECONDS = 30_000
 
-WORDS_TABLE = "CREATE VIRTUAL TABLE words USING fts5(body, columnsize=0, tokenize=\"unicode61 remove_diacritics 2\", prefix='3')"
+WORDS_TABLE = 'CREATE VIRTUAL TABLE words USING fts5(body, columnsize=0, tokenize="unicode61 remove_diacritics 2")'
 
 _SPREAD = re.compile("([\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff])")
 _PHRASE = re.compile(r'"([^"]*)"(\*?)|(\S+)')
@@ -111,8 +113,41 @@ def put_words(connection: sa.Connection, rows: Sequence[tuple[int, str]], replac
         connection.exec_driver_sql("INSERT INTO words (rowid, body) VALUES (?, ?)", list(rows))
 
 
+def insert(connection: sa.Connection, table: sa.Table, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Insert many rows of the same columns.
+
+    Goes to the driver as it is: an import writes hundreds of rows a series, and half of the time was spent on making
+    parameters of dictionaries.
+    """
+    if not rows:
+        return
+    columns = [table.c[name] for name in rows[0]]
+    quote = connection.dialect.identifier_preparer.quote
+    names = ", ".join(quote(column.name) for column in columns)
+    statement = f"INSERT INTO {quote(table.name)} ({names}) VALUES ({', '.join('?' * len(columns))})"  # noqa: S608
+    bound = [column.type.bind_processor(connection.dialect) for column in columns]
+    parameters = [
+        tuple(value if bind is None else bind(value) for bind, value in zip(bound, row.values(), strict=True))
+        for row in rows
+    ]
+    connection.exec_driver_sql(statement, parameters)
+
+
+def term_ids(connection: sa.Connection, pairs: Iterable[tuple[int, str]]) -> dict[tuple[int, str], int]:
+    """Give the ids of those ``(key, text)`` that are there; one prepared statement, since most of many are new."""
+    cursor = connection.connection.cursor()
+    found = {}
+    for key, text in pairs:
+        cursor.execute("SELECT id FROM term WHERE key_id = ? AND text = ?", (key, storable(text)))
+        row = cursor.fetchone()
+        if row is not None:
+            found[key, text] = row[0]
+    cursor.close()
+    return found
+
+
 def put_postings(connection: sa.Connection, rows: Sequence[tuple[int, int, int]]) -> None:
-    """Insert ``(term, series, key)`` rows; the hottest statement of an import, so it goes to the driver as it is."""
+    """Insert ``(term, series, key)`` rows."""
     if rows:
         connection.exec_driver_sql("INSERT INTO posting (term_id, series_n, key_id) VALUES (?, ?, ?)", list(rows))
 

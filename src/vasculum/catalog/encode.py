@@ -15,18 +15,32 @@ T = TypeVar("T")
 RECORD_BYTES = 1 << 30
 """More than any record may have when it is unpacked."""
 
+SHORT = 160
+"""Shorter records are kept as they are: compressing them costs time and saves nothing."""
+
+_ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
+_EMPTY: tuple[object, ...] = (None, "", [], {}, b"")
+
+
+def plain(record: object) -> dict[str, Any]:
+    """Make a dictionary of a dataclass, without the fields that hold nothing."""
+    fields = msgspec.to_builtins(record, builtin_types=(bytes,), str_keys=True)
+    return {name: value for name, value in fields.items() if value not in _EMPTY}
+
 
 def packed(value: object) -> bytes:
-    """Compress a JSON value (after `msgspec.to_builtins` for dataclasses)."""
-    text = json.dumps(msgspec.to_builtins(value, builtin_types=(float,), str_keys=True), separators=(",", ":"))
-    return zstandard.ZstdCompressor(level=1).compress(text.encode("ascii"))
+    """Give JSON of plain values, compressed where that is worth it; nothing for nothing."""
+    if value in _EMPTY:
+        return b""
+    text = json.dumps(value, separators=(",", ":"), default=msgspec.to_builtins).encode("ascii")
+    return text if len(text) < SHORT else zstandard.ZstdCompressor(level=1).compress(text)
 
 
 def unpacked(body: bytes) -> Any:
     """Undo `packed`; an empty body is None. Also reads DICOM JSON as `Description.header` keeps it."""
-    if not body:
-        return None
-    return json.loads(zstandard.ZstdDecompressor().decompress(body, max_output_size=RECORD_BYTES))
+    if body.startswith(_ZSTD_MAGIC):
+        body = zstandard.ZstdDecompressor().decompress(body, max_output_size=RECORD_BYTES)
+    return json.loads(body) if body else None
 
 
 def converted(value: Any, kind: type[T]) -> T:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import islice
 
 from vasculum.model.description import Description, Value
@@ -56,11 +57,11 @@ def values_of(
         "size": {size: None},
     }
     for name, value in _everything(series, description, above, files):
-        key = fields.canonical(name)
+        key, date = _place(name)
         plain: Value = (
             value if isinstance(value, str | int | float) and not isinstance(value, bool) else as_text(value)
         )
-        if fields.is_date(key):
+        if date:
             plain = iso_date(as_text(plain))
         if plain != "" and (key not in _IN_COLUMNS or key == "instanceuid"):
             values.setdefault(key, {})[plain] = None
@@ -72,20 +73,36 @@ def entry(series: Series, description: Description, above: Surroundings, *, file
     values: dict[str, dict[str, None]] = {}
     names: dict[str, str] = {}
     for name, value in _everything(series, description, above, files):
-        text = as_text(value)
-        key = fields.canonical(name)
+        key, date = _place(name)
+        text = value if type(value) is str else as_text(value)
         if text and key not in _IN_COLUMNS:
-            names.setdefault(key, name)
-            values.setdefault(key, {})[iso_date(text) if fields.is_date(key) else text] = None
+            if date:
+                text = iso_date(text)
+            held = values.get(key)
+            if held is None:
+                values[key] = {text: None}
+                names[key] = name
+            else:
+                held[text] = None
     terms: list[tuple[str, str]] = []
     spans: list[tuple[str, float, float]] = []
     for key, texts in values.items():
-        terms += [(names[key], text) for text in islice(texts, DISTINCT_VALUES)]
-        if len(texts) > DISTINCT_VALUES:
-            numbers = [n for n in map(as_number, texts) if n is not None]
-            if numbers:
-                spans.append((names[key], min(numbers), max(numbers)))
+        name = names[key]
+        if len(texts) <= DISTINCT_VALUES:
+            terms += [(name, text) for text in texts]
+            continue
+        terms += [(name, text) for text in islice(texts, DISTINCT_VALUES)]
+        numbers = [n for n in map(as_number, texts) if n is not None]
+        if numbers:
+            spans.append((name, min(numbers), max(numbers)))
     return Entry(terms=tuple(terms), spans=tuple(spans), words=_words(values, description))
+
+
+@lru_cache(maxsize=20_000)
+def _place(name: str) -> tuple[str, bool]:
+    """Give the canonical key of a field, and whether it holds dates."""
+    key = fields.canonical(name)
+    return key, fields.is_date(key)
 
 
 def _everything(

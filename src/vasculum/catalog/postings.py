@@ -12,7 +12,6 @@ from . import dialect, fields, tables
 from .indexing import Entry
 from .values import TERM_LENGTH, as_number, fold, storable
 
-LOOKUP_ROWS = 400
 CACHED_TERMS = 400_000
 
 
@@ -73,8 +72,7 @@ class Index:
                 self._next_key += 1
                 new.append({"id": number, "folded": folded, "name": fields.display(name)})
             self._keys_by_name[name] = number
-        if new:
-            self._connection.execute(sa.insert(tables.key), new)
+        dialect.insert(self._connection, tables.key, new)
 
     def _term_ids(self, entries: Mapping[int, Entry]) -> dict[int, list[tuple[int, int]]]:
         known = self._keys_by_name
@@ -86,35 +84,19 @@ class Index:
         if len(self._terms) > CACHED_TERMS:
             self._terms.clear()
         missing = list(dict.fromkeys(pair for pairs in wanted.values() for pair in pairs if pair not in self._terms))
-        self._look_up(missing)
+        self._terms.update(dialect.term_ids(self._connection, missing))
         self._add_terms([pair for pair in missing if pair not in self._terms])
         return {n: [(self._terms[pair], pair[0]) for pair in pairs] for n, pairs in wanted.items()}
-
-    def _look_up(self, missing: Sequence[tuple[int, str]]) -> None:
-        t = tables.term.c
-        pair = sa.tuple_(t.key_id, t.text)
-        for start in range(0, len(missing), LOOKUP_ROWS):
-            statement = sa.select(t.key_id, t.text, t.id).where(pair.in_(missing[start : start + LOOKUP_ROWS]))
-            for key, text, number in self._connection.execute(statement):
-                self._terms[key, text] = number
 
     def _add_terms(self, missing: Sequence[tuple[int, str]]) -> None:
         rows = []
         for key, text in missing:
-            self._terms[key, text] = self._next_term
-            rows.append(
-                {
-                    "id": self._next_term,
-                    "key_id": key,
-                    "text": text,
-                    "folded": fold(text),
-                    "number": as_number(text),
-                    "n": 0,
-                }
-            )
+            number = self._terms[key, text] = self._next_term
             self._next_term += 1
-        if rows:
-            self._connection.execute(sa.insert(tables.term), rows)
+            rows.append(
+                {"id": number, "key_id": key, "text": text, "folded": fold(text), "number": as_number(text), "n": 0}
+            )
+        dialect.insert(self._connection, tables.term, rows)
 
     def _write_postings(
         self, added: list[tuple[int, int, int]], removed: list[dict[str, int]], counts: Counter[int]
@@ -138,5 +120,4 @@ class Index:
             for n, entry in entries.items()
             for name, low, high in entry.spans
         ]
-        if rows:
-            self._connection.execute(sa.insert(tables.span), rows)
+        dialect.insert(self._connection, tables.span, rows)

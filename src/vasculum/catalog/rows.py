@@ -24,7 +24,7 @@ from vasculum.model.records import (
 )
 
 from . import tables
-from .encode import converted, mapping, packed, time_text, time_value, unpacked
+from .encode import converted, mapping, packed, plain, time_text, time_value, unpacked
 from .values import fold
 
 Row = dict[str, Any]
@@ -46,7 +46,7 @@ def select_in(
 ) -> Iterator[sa.Row[Any]]:
     """Run a statement for the rows whose column is one of many values."""
     for batch in batches(values):
-        yield from connection.execute(statement.where(column.in_(batch)))
+        yield from connection.execute(statement.where(column.in_(batch))).all()
 
 
 def project_row(project: Project) -> Row:
@@ -122,12 +122,15 @@ def series_row(series: Series, study_n: int, subject_n: int, project_n: int) -> 
 
 
 def record_row(n: int, series: Series, description: Description) -> Row:
+    of_series, of_description = plain(series), plain(description)
+    for name in ("files", "sources"):
+        of_series.pop(name, None)
     return {
         "n": n,
-        "series": packed(replace(series, files=(), sources=())),
-        "description": packed(replace(description, header=b"", differences=b"")),
-        "header": description.header,
-        "differences": description.differences,
+        "series": packed(of_series),
+        "header": of_description.pop("header", b""),
+        "differences": of_description.pop("differences", b""),
+        "description": packed(of_description),
     }
 
 
@@ -136,8 +139,8 @@ def series_of(body: bytes) -> Series:
 
 
 def description_of(row: Any) -> Description:
-    plain = converted(unpacked(row.description), Description)
-    return replace(plain, header=row.header, differences=row.differences)
+    known = converted(unpacked(row.description), Description)
+    return replace(known, header=row.header, differences=row.differences)
 
 
 def file_row(series_n: int, position: int, file: StoredFile) -> Row:

@@ -14,7 +14,7 @@ from vasculum.model.description import Description
 from vasculum.model.query import Level
 from vasculum.model.records import Activity, AuditEvent, Blob, Instance, Project, Series, StoredFile, Study, Subject
 
-from . import audit, lookup, rows, tables
+from . import audit, dialect, lookup, rows, tables
 from .indexing import entry
 from .postings import Index
 
@@ -208,8 +208,7 @@ class Writer:
             for blob in held.values()
             if blob.sha256 not in there
         ]
-        if new:
-            self._connection.execute(sa.insert(tables.blob), new)
+        dialect.insert(self._connection, tables.blob, new)
         stored = [{"s": blob.sha256} for blob in held.values() if not blob.location and there.get(blob.sha256)]
         if stored:
             self._connection.execute(
@@ -241,8 +240,7 @@ class Writer:
                 .values({name: sa.bindparam(name) for name in ("role", "sha256", "source")}),
                 [{k: v for k, v in row.items() if k in ("s", "p", "role", "sha256", "source")} for row in parameters],
             )
-        if new:
-            self._connection.execute(sa.insert(tables.file), new)
+        dialect.insert(self._connection, tables.file, new)
         return set(numbers.values())
 
     def _reindex(self, fresh: Mapping[int, tuple[Series, Description]], before: set[int], dirty: set[int]) -> None:
@@ -267,8 +265,9 @@ class Writer:
         if write:
             for batch in rows.batches(before):
                 self._connection.execute(sa.delete(tables.record).where(r.n.in_(batch)))
-            self._connection.execute(
-                sa.insert(tables.record),
+            dialect.insert(
+                self._connection,
+                tables.record,
                 [{**rows.record_row(n, *record), "posted": after[n]} for n, record in records.items()],
             )
         else:
@@ -328,7 +327,7 @@ class Writer:
         self._connection.execute(
             sa.delete(table).where(where), [{f"old_{key.name}": row[key.name] for key in keys} for row in values]
         )
-        self._connection.execute(sa.insert(table), list(values))
+        dialect.insert(self._connection, table, values)
 
     def _counter(self, name: str) -> int:
         """Give the next row number of a table; no one else writes, so it is ours."""
@@ -355,8 +354,7 @@ class Writer:
                 known[key] = old.n
                 if any(getattr(old, column) != value for column, value in row.items()):
                     changed.append({"number": old.n, **row})
-        if new:
-            self._connection.execute(sa.insert(table), new)
+        dialect.insert(self._connection, table, new)
         if changed:
             sets: dict[str, Any] = {column.name: sa.bindparam(column.name) for column in columns}
             self._connection.execute(

@@ -38,6 +38,10 @@ MOST_TERMS = 2000
 """So many values are named in a statement; more are found by their condition again."""
 
 WORDS_COUNTED = 5000
+"""More hits of words are guessed, not counted."""
+
+WORDS_PROBE = 50.0
+"""Testing one series for words costs as much as walking over so many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +56,8 @@ class Condition:
     """How many series to expect at most."""
     exact: bool = False
     """The estimate is the count."""
+    probe: float = 1.0
+    """What one test costs, in steps of a walk."""
 
 
 class Compiler:
@@ -68,12 +74,17 @@ class Compiler:
             case Everything():
                 return self._everything()
             case And(terms):
-                return self._all([self.condition(term) for term in terms])
+                return self._all([self.condition(term) for term in _words_joined(terms)])
             case Or(terms):
                 return self._any([self.condition(term) for term in terms])
             case Not(term):
                 inner = self.condition(term)
-                return Condition(lambda n: sa.not_(inner.test(n)), None, self.total - inner.estimate * inner.exact)
+                return Condition(
+                    lambda n: sa.not_(inner.test(n)),
+                    None,
+                    self.total - inner.estimate * inner.exact,
+                    probe=inner.probe,
+                )
             case Compare():
                 return self._compared(query)
             case Between():
@@ -93,16 +104,17 @@ class Compiler:
         return self._connection.scalar(sa.select(tables.key.c.id).where(tables.key.c.folded == folded))
 
     def _everything(self) -> Condition:
-        return Condition(lambda n: sa.true(), None, self.total, exact=True)
+        return Condition(lambda _n: sa.true(), None, self.total, exact=True)
 
     def _nothing(self) -> Condition:
         rows = sa.select(tables.series.c.n).where(sa.false())
-        return Condition(lambda n: sa.false(), rows, 0, exact=True)
+        return Condition(lambda _n: sa.false(), rows, 0, exact=True)
 
     def _all(self, conditions: Sequence[Condition]) -> Condition:
         if not conditions:
             return self._everything()
-        ordered = sorted(conditions, key=lambda c: (c.rows is None, c.estimate))
+        probes = sum(c.probe for c in conditions)
+        ordered = sorted(conditions, key=lambda c: (c.rows is None, c.estimate * (1 + probes - c.probe), c.probe))
         driver, others = ordered[0], ordered[1:]
         rows = driver.rows
         if rows is not None and others:
@@ -110,7 +122,11 @@ class Compiler:
             rows = sa.select(walked.c.n).where(*(other.test(walked.c.n) for other in others))
         estimate = min(c.estimate for c in conditions)
         return Condition(
-            lambda n: sa.and_(*(c.test(n) for c in ordered)), rows, estimate, exact=len(ordered) == 1 and driver.exact
+            lambda n: sa.and_(*(c.test(n) for c in ordered)),
+            rows,
+            estimate,
+            exact=len(ordered) == 1 and driver.exact,
+            probe=probes,
         )
 
     def _any(self, conditions: Sequence[Condition]) -> Condition:
@@ -121,7 +137,8 @@ class Compiler:
         if len(selects) == len(conditions):
             rows = sa.union_all(*(sa.select(select.subquery().c.n) for select in selects))
         estimate = min(self.total, sum(c.estimate for c in conditions))
-        return Condition(lambda n: sa.or_(*(c.test(n) for c in conditions)), rows, estimate)
+        probes = sum(c.probe for c in conditions)
+        return Condition(lambda n: sa.or_(*(c.test(n) for c in conditions)), rows, estimate, probe=probes)
 
     def _compared(self, query: Compare) -> Condition:
         rows = comparison.in_columns(query)
@@ -182,16 +199,14 @@ class Compiler:
             sa.select(rows.subquery().c.n),
             estimate,
             exact=count < WORDS_COUNTED,
+            probe=WORDS_PROBE,
         )
 
     def _has(self, query: Has) -> Condition:
         if query.kind not in set(Kind):
             raise Invalid("there is no such kind of series", hint=f"one of {', '.join(Kind)}")
         holders = self._holders(Kind(query.kind), query.name)
-        if self._level is Level.SERIES:
-            rows = relatives.with_relatives(holders)
-        else:
-            rows = relatives.same_owner(holders, self._level)
+        rows = relatives.with_relatives(holders, self._level)
         return Condition(lambda n: n.in_(rows), rows, self.total)
 
     def _holders(self, kind: Kind, name: str) -> Rows:
@@ -213,3 +228,12 @@ def _one_of(column: Any, ids: Any) -> sa.ColumnElement[bool]:
     single = isinstance(ids, list) and len(ids) == 1
     condition: sa.ColumnElement[bool] = column == ids[0] if single else column.in_(ids)
     return condition
+
+
+def _words_joined(terms: Sequence[Query]) -> list[Query]:
+    """Make one search of all words of a conjunction: the text index intersects them far faster than tests do."""
+    words = [term for term in terms if isinstance(term, Text)]
+    others: list[Query] = [term for term in terms if not isinstance(term, Text)]
+    if words and all(dialect.match_expression(term.words) for term in words):
+        return [*others, Text(" ".join(term.words for term in words))]
+    return list(terms)

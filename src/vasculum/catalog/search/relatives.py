@@ -21,19 +21,19 @@ def _reached(start: Rows, *, down: bool) -> Any:
     return reached.union(sa.select(there).join(reached, here == reached.c.n))
 
 
-def with_relatives(holders: Rows) -> Rows:
-    """Select series and all that they were derived from, and all that was derived from them."""
+def with_relatives(holders: Rows, level: Level) -> Rows:
+    """Select series, all that they were derived from and all that was derived from them.
+
+    At the level of studies and subjects: all series of the studies or subjects that hold one.
+    """
+    if level is not Level.SERIES:
+        s, other = tables.series.alias(), tables.series.alias()
+        owner = "subject_n" if level is Level.SUBJECT else "study_n"
+        owners = sa.select(other.c[owner]).where(other.c.n.in_(sa.select(holders.subquery().c.n)))
+        return sa.select(s.c.n).where(s.c[owner].in_(owners))
     up, down = _reached(holders, down=False), _reached(holders, down=True)
     both = sa.union_all(sa.select(up.c.n), sa.select(down.c.n)).subquery()
     return sa.select(both.c.n)
-
-
-def same_owner(holders: Rows, level: Level) -> Rows:
-    """Select all series of the studies or subjects that hold one of some series."""
-    s, other = tables.series.alias(), tables.series.alias()
-    owner = "subject_n" if level is Level.SUBJECT else "study_n"
-    owners = sa.select(other.c[owner]).where(other.c.n.in_(sa.select(holders.subquery().c.n)))
-    return sa.select(s.c.n).where(s.c[owner].in_(owners))
 
 
 def derived_from(target: str) -> Rows:
