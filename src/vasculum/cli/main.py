@@ -10,6 +10,7 @@ import sys
 from collections.abc import Sequence
 from difflib import get_close_matches
 from importlib import import_module
+from io import TextIOWrapper
 from pathlib import Path
 
 from cyclopts import App, CycloptsError, Group, Parameter
@@ -58,6 +59,7 @@ def make_app(asked: str = "") -> App:
         help="Images of patients and specimens, with everything made from them: organised, searchable, portable.",
         help_epilogue=EPILOGUE,
         help_format="plaintext",
+        suppress_keyboard_interrupt=False,
         version=_version,
         version_flags=("--version",),
         default_parameter=Parameter(negative=(), show_default=_worth_showing),
@@ -79,6 +81,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
     debug = "--debug" in words
     if words and not words[0].startswith("-") and words[0] not in COMMANDS:
         return _unknown(words[0])
+    _write_utf8()
     try:
         app = make_app(words[0] if words else "")
         result = app(words, exit_on_error=False, print_error=False, result_action="return_value")
@@ -94,6 +97,12 @@ def run(arguments: Sequence[str] | None = None) -> int:
         if debug:
             raise
         return _explain(error, words)
+
+
+def _write_utf8() -> None:
+    """Write UTF-8 with plain line feeds into files and pipes, on every system: JSON and CSV are contracts."""
+    if isinstance(sys.stdout, TextIOWrapper) and not sys.stdout.isatty():
+        sys.stdout.reconfigure(encoding="utf-8", newline="\n")
 
 
 def _unknown(word: str) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import io
 import json
 import sys
@@ -65,11 +64,13 @@ def json_ready(value: Any) -> Any:
 
 def print_csv(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     """Print a table as CSV (RFC 4180, UTF-8): every value exactly as it is."""
-    text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([for_json(c) for c in columns])
-    writer.writerows([for_json(cell(value)) for value in row] for row in rows)
-    _write(text.getvalue())
+    for row in (columns, *rows):
+        _write(",".join(_quoted(for_json(cell(value))) for value in row) + "\n")
+
+
+def _quoted(text: str) -> str:
+    # Not the csv module: with plain line feeds as line ends, it writes a lone carriage return without quotes.
+    return '"' + text.replace('"', '""') + '"' if not text or any(c in text for c in ',"\r\n') else text
 
 
 def cell(value: Any) -> str:
