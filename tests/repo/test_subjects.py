@@ -92,7 +92,7 @@ def test_bids_and_containers() -> None:
     member = draft("s/CT.nrrd")
     file = next(iter(member.files.values()))
     inside = replace(file, path="/lab/data/AMNH77.mrb!/AMNH77/Data/CT.nrrd", container="c" * 64, member="x")
-    member.files = {k: inside for k in member.files}
+    member.files = dict.fromkeys(member.files, inside)
     assert labels([draft("sub-01/anat/sub-01_T1w.nii.gz"), member]) == ["sub-01", "AMNH77"]
 
 

@@ -133,7 +133,7 @@ def _from_bids(draft: Draft) -> Assigned | None:
 
 def _from_container(draft: Draft) -> Assigned | None:
     first = draft.files[draft.description.parts[0].name]
-    if not first.container and draft.description.format != "archive":
+    if not first.container and not draft.description.members:
         return None
     container = first.path.split("!/", 1)[0]
     label = identity(stem(container)) or folder_identity(_folders(draft)) or stem(container)
