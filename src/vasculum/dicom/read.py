@@ -16,12 +16,10 @@ from .fields import Fields
 from .frames import Encapsulated, PixelLayout, encapsulated_frames, pixel_layout
 from .functional_groups import FrameValues, cosines, frame_planes, frame_values, pixel_spacing
 from .json import header_json, pack_json
-from .source import Inflated, Source
+from .pixel_source import open_pixels
 from .stack import Plane, Stack, stacks
 from .tables import SECONDARY_CAPTURE, is_image, kind_of
 from .walk import Header, read_header
-
-MAX_PIXEL_SOURCE_BYTES = 64 * 2**30
 
 
 def describe_file(path: Path) -> Description:
@@ -41,7 +39,7 @@ def describe_file(path: Path) -> Description:
 
 def describe_header(header: Header, path: Path) -> Description:
     """Describe a file whose header was read."""
-    from .derived import describe_derived
+    from .derived import describe_derived, is_segmentation
 
     fields = Fields.of(header)
     layout = pixel_layout(header)
@@ -62,7 +60,10 @@ def describe_header(header: Header, path: Path) -> Description:
         header=pack_json(json),
         instances=(identity,),
     )
-    if layout is not None:
+    if layout is not None and is_segmentation(identity.sop_class_uid):
+        findings += _pixel_state(header, layout, path)[1]
+        description = replace(description, findings=tuple(findings))
+    elif layout is not None:
         description = _with_pixels(description, header, fields, layout, path)
     return describe_derived(description, header, fields, layout, path)
 
@@ -131,11 +132,8 @@ def _fault(text: str) -> Finding:
 def _with_pixels(
     description: Description, header: Header, fields: Fields, layout: PixelLayout, path: Path
 ) -> Description:
-    findings = list(description.findings)
-    with open_pixels(path, header) as source:
-        encapsulated = None if layout.native else encapsulated_frames(source, layout)
-        size = source.size if source.exact else None
-    findings += _pixel_findings(layout, encapsulated, size)
+    encapsulated, more = _pixel_state(header, layout, path)
+    findings = [*description.findings, *more]
     sop_class = description.dicom.sop_class_uid if description.dicom else ""
     planes = frame_planes(fields, layout.rows, layout.columns, layout.frames, sop_class)
     if layout.frames == 1 and not planes:
@@ -162,23 +160,19 @@ def _with_pixels(
     )
 
 
+def _pixel_state(header: Header, layout: PixelLayout, path: Path) -> tuple[Encapsulated | None, list[Finding]]:
+    """Find the fragments of encapsulated pixels, and whether all pixels are there."""
+    with open_pixels(path, header) as source:
+        encapsulated = None if layout.native else encapsulated_frames(source, layout)
+        size = source.size if source.exact else None
+    return encapsulated, _pixel_findings(layout, encapsulated, size)
+
+
 def _kind(kind: Kind, sop_class: str, stack: Stack) -> Kind:
     """A secondary capture whose frames lie on a grid is a volume all the same."""
     if kind == Kind.IMAGE and sop_class.startswith(SECONDARY_CAPTURE) and stack.geometry is not None:
         return Kind.VOLUME if stack.geometry.shape[0] > 1 else kind
     return kind
-
-
-def open_pixels(path: Path, header: Header) -> Source:
-    """Open the bytes in which the pixel offsets of a header count."""
-    if not header.inflated:
-        return Source(path)
-    with path.open("rb") as stream:
-        gzip = stream.read(2) == b"\x1f\x8b"
-    if gzip:
-        return Inflated(path, gzip=True, limit=MAX_PIXEL_SOURCE_BYTES)
-    start = header.deflated_from
-    return Inflated(path, start=start, limit=MAX_PIXEL_SOURCE_BYTES)
 
 
 def _pixel_findings(layout: PixelLayout, encapsulated: Encapsulated | None, size: int | None) -> list[Finding]:

@@ -122,7 +122,7 @@ def _sort(group: list[Plane], frame: str) -> list[Stack]:
     first = group[0]
     if first.position is None or first.orientation is None or first.spacing is None:
         return [Stack(tuple((p.index,) for p in sorted(group, key=_sequence)), flat=True)]
-    normal = _normal(first.orientation)
+    normal = plane_normal(first.orientation)
     if normal is None:
         finding = Finding(
             code="bad-orientation", text="The direction cosines are not two perpendicular unit vectors."
@@ -143,7 +143,8 @@ def _sequence(plane: Plane) -> tuple[float, float, float, int]:
     return plane.time, plane.acquisition, plane.number, plane.index
 
 
-def _normal(orientation: Cosines) -> NDArray[np.float64] | None:
+def plane_normal(orientation: Cosines) -> NDArray[np.float64] | None:
+    """Row × column as a unit vector; None where they are not two perpendicular unit vectors."""
     row, column = np.array(orientation[:3]), np.array(orientation[3:])
     normal = np.cross(row, column)
     length = float(np.linalg.norm(normal))
@@ -249,7 +250,7 @@ def _stack(lines: list[list[Plane]], frame: str) -> Stack:
     line = lines[0]
     first = line[0]
     assert first.orientation is not None and first.spacing is not None
-    normal = _normal(first.orientation)
+    normal = plane_normal(first.orientation)
     assert normal is not None
     points = np.array([p.position for p in line], float)
     findings: list[Finding] = []
@@ -264,11 +265,7 @@ def _stack(lines: list[list[Plane]], frame: str) -> Stack:
         findings, irregular = _judge(points, normal, step, first.tilt)
     if len(lines) > 1 and not irregular:
         irregular = _moved(lines, points, float(np.linalg.norm(step)))
-    affine = np.eye(4)
-    affine[:3, 0] = np.array(first.orientation[:3]) * first.spacing[1]
-    affine[:3, 1] = np.array(first.orientation[3:]) * first.spacing[0]
-    affine[:3, 2] = step
-    affine[:3, 3] = points[0]
+    affine = plane_affine(first, step)
     try:
         geometry = Geometry.from_affine(
             affine, (len(line), first.rows, first.columns), frame_of_reference=frame, irregular=irregular
@@ -277,6 +274,17 @@ def _stack(lines: list[list[Plane]], frame: str) -> Stack:
         finding = Finding(code="bad-geometry", text=f"The grid cannot be computed: {error}.", severity=Severity.ERROR)
         return Stack(tuple(tuple(p.index for p in row) for row in lines), findings=(finding,), flat=True)
     return Stack(tuple(tuple(p.index for p in row) for row in lines), geometry, tuple(findings))
+
+
+def plane_affine(plane: Plane, step: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Give the matrix (i, j, k) → LPS millimetres of a stack that begins with a plane and goes on by `step`."""
+    assert plane.orientation is not None and plane.spacing is not None and plane.position is not None
+    affine = np.eye(4)
+    affine[:3, 0] = np.array(plane.orientation[:3]) * plane.spacing[1]
+    affine[:3, 1] = np.array(plane.orientation[3:]) * plane.spacing[0]
+    affine[:3, 2] = step
+    affine[:3, 3] = plane.position
+    return affine
 
 
 def _judge(

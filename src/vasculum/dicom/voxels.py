@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -16,11 +15,10 @@ from vasculum.errors import Unreadable
 from vasculum.model.description import Block, Description, Voxels
 from vasculum.model.voxels import release
 
-from .decode import decodable_bytes, decode_frame
-from .frames import Encapsulated, PixelLayout, encapsulated_frames, pixel_layout
-from .palette import Palette, palette_of
-from .read import open_pixels
-from .source import Source
+from .decode import decode_frame
+from .frames import PixelLayout, encapsulated_frames, pixel_layout
+from .palette import palette_of
+from .pixel_source import frame_bytes, open_pixels
 from .walk import PIXEL_TAGS, read_header
 
 SCRATCH_BYTES = 512 * 2**20
@@ -84,16 +82,6 @@ def _memory_map(path: Path, voxels: Voxels, offset: int) -> NDArray[Any]:
     return np.memmap(path, voxels.dtype, "r", offset, voxels.sizes)
 
 
-@dataclass(frozen=True, slots=True)
-class _Open:
-    """An instance whose frames are being read."""
-
-    source: Source
-    layout: PixelLayout
-    encapsulated: Encapsulated | None
-    palette: Palette | None
-
-
 def _layout(path: Path) -> tuple[Any, PixelLayout]:
     header = read_header(path, only=_NEEDED)
     layout = pixel_layout(header)
@@ -141,29 +129,10 @@ def _frames(path: Path, blocks: Sequence[Block]) -> Iterator[NDArray[Any]]:
     header, layout = _layout(path)
     with open_pixels(path, header) as source:
         encapsulated = None if layout.native else encapsulated_frames(source, layout)
-        opened = _Open(source, layout, encapsulated, palette_of(header, source))
+        palette = palette_of(header, source)
         for block in blocks:
-            yield decode_frame(_frame_bytes(opened, block.frame), layout, block.frame, opened.palette)
-
-
-def _frame_bytes(opened: _Open, frame: int) -> bytes:
-    layout = opened.layout
-    if frame >= layout.frames:
-        raise Unreadable("there are fewer frames than the description says")
-    if opened.encapsulated is not None:
-        frames = opened.encapsulated.frames
-        if frame >= len(frames):
-            raise Unreadable("the pixel data are cut off", hint="the file was not copied whole")
-        pieces = [opened.source.read(*opened.encapsulated.fragments[n]) for n in frames[frame]]
-        return b"".join(pieces)
-    offset, count = decodable_bytes(layout, frame)
-    start, end = (offset & ~1, offset + count + 1 & ~1) if layout.swapped else (offset, offset + count)
-    got = opened.source.read(layout.offset + start, end - start)
-    if len(got) < end - start:
-        raise Unreadable("the pixel data are cut off", hint="the file was not copied whole")
-    if layout.swapped:
-        got = np.frombuffer(got, ">u2").astype("<u2").tobytes()[offset - start : offset - start + count]
-    return got
+            raw = frame_bytes(source, layout, encapsulated, block.frame)
+            yield decode_frame(raw, layout, block.frame, palette)
 
 
 def allocate(shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:

@@ -10,6 +10,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from vasculum.model.description import Description
+from vasculum.model.kinds import Kind
 
 from .base import Head, Locate
 
@@ -45,9 +46,12 @@ class DicomFormat:
         return assemble_series(items)
 
     def read_voxels(self, description: Description, locate: Locate) -> NDArray[Any]:
-        """Give the values after rescale; see `vasculum.dicom.voxels.read_values`."""
+        """Give the values after rescale, or the labels of a segmentation; see `vasculum.dicom.voxels.read_values`."""
+        from vasculum.dicom.segments import read_labels
         from vasculum.dicom.voxels import read_values
 
+        if description.kind == Kind.SEGMENTATION and description.voxels is not None:
+            return read_labels(description, locate)
         return read_values(description, locate)
 
 
