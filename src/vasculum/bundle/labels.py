@@ -53,18 +53,21 @@ def _joined(one: Extent, other: Extent) -> Extent:
     )
 
 
-def segment_extents(layers: NDArray[Any], segments: Sequence[Segment]) -> dict[int, Extent]:
-    """Give the bounding box of each segment by its number; an empty segment has an empty one.
+def layer_extents(layers: NDArray[Any]) -> list[dict[int, Extent]]:
+    """Find the bounding boxes in every layer.
 
     Parameters
     ----------
     layers
         Label map (k, j, i), or layers of them (t, k, j, i).
     """
-    stacked = layers[np.newaxis] if layers.ndim == 3 else layers
-    found = {n: label_extents(stacked[n]) for n in sorted({s.layer for s in segments}) if n < len(stacked)}
+    return [label_extents(layer) for layer in (layers[np.newaxis] if layers.ndim == 3 else layers)]
+
+
+def segment_extents(boxes: Sequence[dict[int, Extent]], segments: Sequence[Segment]) -> dict[int, Extent]:
+    """Give the bounding box of each segment by its number; an empty segment has an empty one."""
     empty: Extent = (0, -1, 0, -1, 0, -1)
-    return {s.number: found.get(s.layer, {}).get(s.label_value, empty) for s in segments}
+    return {s.number: boxes[s.layer].get(s.label_value, empty) if s.layer < len(boxes) else empty for s in segments}
 
 
 def flatten(

@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 from vasculum.errors import Unreadable, Unsupported
 from vasculum.model.kinds import Kind
 
-from .layout import SCENE_SUFFIXES
+from .layout import SCENE_SUFFIXES, safe_name
 from .report import Item
 from .stage import Stage, folder_of, title_of
 
@@ -99,10 +99,8 @@ def add_mesh(stage: Stage, item: Item) -> None:
 
 def _coordinate_system(item: Item) -> str:
     """What the file says; else LPS, which Slicer takes for models since 4.11 and DICOM always."""
-    for key, values in item.description.attributes.items():
-        if key.endswith(".coordinate-system") and values and str(values[0]).upper() in {"LPS", "RAS"}:
-            return str(values[0]).upper()
-    return "LPS"
+    said = item.description.attributes.get("mesh.space", ())
+    return "RAS" if said and str(said[0]) == "RAS" else "LPS"
 
 
 def add_table(stage: Stage, item: Item) -> None:
@@ -172,8 +170,6 @@ def _first(item: Item) -> str:
 
 def _suffix(item: Item) -> str:
     name = PurePosixPath(_first(item).replace("\\", "/"))
-    from .layout import safe_name
-
     return f".{safe_name(name.suffix[1:]).lower()}" if name.suffix else ""
 
 

@@ -21,7 +21,7 @@ from vasculum.model.geometry import Geometry
 from vasculum.model.kinds import Kind
 from vasculum.model.voxels import STREAM_BYTES, release
 
-from .labels import flatten, label_extents, segment_extents
+from .labels import flatten, layer_extents, segment_extents
 from .marks import MARK_PREFIX, marks_of
 from .report import Item
 from .stage import Stage, title_of
@@ -72,8 +72,9 @@ def add_segmentation(stage: Stage, item: Item) -> None:
         flat = flatten(array, segments, stage.scratch()) if _layered(array, segments) else None
         array, segments = flat or (array, segments)
         reason = "" if flat else "its segments overlap"
-    extents = segment_extents(array, segments)
-    reason = reason or _no_label_map(array, geometry, segments)
+    boxes = layer_extents(array)
+    extents = segment_extents(boxes, segments)
+    reason = reason or _no_label_map(array, geometry, segments, boxes)
     if not reason:
         try:
             _add_label_map(stage, item, array, geometry, segments, extents)
@@ -213,7 +214,9 @@ def _add_plain_volume(stage: Stage, item: Item, array: NDArray[Any], geometry: G
     stage.add_object(item, tag, name, window=display_window(array) if tag == "Volume" else None)
 
 
-def _no_label_map(array: NDArray[Any], geometry: Geometry, segments: Sequence[Segment]) -> str:
+def _no_label_map(
+    array: NDArray[Any], geometry: Geometry, segments: Sequence[Segment], boxes: Sequence[Mapping[int, Extent]]
+) -> str:
     """Say why a segmentation cannot be one label map; empty if it can."""
     if reason := _not_for_dicom(array, geometry, "kji" if array.ndim == 3 else "tkji"):
         return reason
@@ -222,7 +225,7 @@ def _no_label_map(array: NDArray[Any], geometry: Geometry, segments: Sequence[Se
         return "its segments do not have a label value each"
     if min(values) < 1 or max(values) > np.iinfo(np.uint16).max:
         return "a label value is not between 1 and 65535"
-    if not set(label_extents(array)) <= set(values):
+    if not set(boxes[0]) <= set(values):
         return "it has label values that no segment names"
     return ""
 
