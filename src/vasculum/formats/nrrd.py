@@ -37,7 +37,7 @@ class Nrrd:
         """True for files that begin with ``NRRD000``."""
         return head.start.startswith(text.MAGIC)
 
-    def describe(self, path: Path, root: Path | None = None) -> Description:
+    def describe(self, path: Path, root: Path | None = None, *, header_only: bool = False) -> Description:
         """Describe an NRRD.
 
         Parameters
@@ -47,6 +47,9 @@ class Nrrd:
         root
             Folder of an unpacked container: detached data may lie anywhere in it. By default data files must lie in
             the folder of the header.
+        header_only
+            True where `path` holds nothing but the header of a member of a container: the data are not looked for,
+            and names of data files may climb; the caller checks them.
 
         Returns
         -------
@@ -61,9 +64,9 @@ class Nrrd:
         """
         header = text.read_header(path)
         axes, grid = text.grid_of(header)
-        names = _data_names(header, path, root)
+        names = _data_names(header, path, Path(path.absolute().anchor) if header_only else root)
         voxels = _voxels(header, axes, grid, path, names)
-        findings = [*grid.findings, *unmet(voxels, path.parent)]
+        findings = [*grid.findings, *(() if header_only else unmet(voxels, path.parent))]
         kind = _kind(header, axes, grid)
         modality = "MR" if header.keys.get("modality", "").strip() == "DWMRI" else ""
         if kind is not Kind.SEGMENTATION:
