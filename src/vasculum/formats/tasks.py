@@ -7,7 +7,6 @@ import os
 import stat
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath, PureWindowsPath
-from typing import BinaryIO
 
 from vasculum.errors import Unreadable, VasculumError
 from vasculum.formats.base import AssemblingFormat, VoxelFormat
@@ -29,7 +28,7 @@ def examine(path: Path) -> FoundFile:
         before = path.stat()
         if not stat.S_ISREG(before.st_mode):
             return FoundFile(path=str(path), size=0, mtime_ns=before.st_mtime_ns, refusal=_what(before.st_mode))
-        sha256 = _sha256(path)
+        sha256 = _sha256(path, before.st_size)
     except OSError as error:
         return FoundFile(path=str(path), size=0, mtime_ns=0, refusal=_unreadable(path, error))
     description, refusal = None, ""
@@ -109,17 +108,15 @@ def safe_join(folder: Path, member: str) -> Path:
     return folder.joinpath(*parts)
 
 
-def _sha256(path: Path) -> str:
+def _sha256(path: Path, size: int) -> str:
+    """Hash at most `size` bytes: a file may grow as fast as it is read."""
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     with os.fdopen(descriptor, "rb", buffering=0) as stream:
-        return _digest(stream)
-
-
-def _digest(stream: BinaryIO) -> str:
-    digest = hashlib.sha256()
-    while chunk := stream.read(CHUNK_BYTES):
-        digest.update(chunk)
-    return digest.hexdigest()
+        digest = hashlib.sha256()
+        while size > 0 and (chunk := stream.read(min(size, CHUNK_BYTES))):
+            digest.update(chunk)
+            size -= len(chunk)
+        return digest.hexdigest()
 
 
 def _changed(before: os.stat_result, path: Path) -> bool:

@@ -68,13 +68,30 @@ def from_bytes(content: bytes, kind: Any = Description) -> Any:
     """
     try:
         if content[:1] == _PLAIN:
-            return _decoder(kind).decode(memoryview(content)[1:])
+            return _decoded(memoryview(content)[1:], kind)
         if content[:1] == _SPELLED:
             built = msgspec.msgpack.decode(memoryview(content)[1:])
-            return msgspec.convert(_unspelled(built), kind, builtin_types=(bytes,))
+            return msgspec.convert(_numbered(_unspelled(built)), kind, builtin_types=(bytes,))
     except (msgspec.DecodeError, msgspec.ValidationError, ValueError, RecursionError) as error:
         raise Unreadable("a stored description cannot be read back") from error
     raise Unreadable("a stored description cannot be read back")
+
+
+def _decoded(content: memoryview, kind: Any) -> Any:
+    try:
+        return _decoder(kind).decode(content)
+    except msgspec.ValidationError:
+        built = _numbered(msgspec.msgpack.decode(content))
+        return msgspec.convert(built, kind, builtin_types=(bytes,))
+
+
+def _numbered(value: Any, *, header: bool = False) -> Any:
+    """Give truth values among header values as the numbers they are; msgspec tells the two apart, Python does not."""
+    if isinstance(value, dict):
+        return {key: _numbered(item, header=header or key == "attributes") for key, item in value.items()}
+    if isinstance(value, list):
+        return [_numbered(item, header=header) for item in value]
+    return int(value) if header and isinstance(value, bool) else value
 
 
 @cache

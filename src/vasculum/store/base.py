@@ -10,13 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Literal, Protocol, runtime_checkable
 
+from vasculum.model.progress import Progress
 from vasculum.model.records import Blob
 
 How = Literal["copy", "hardlink", "reflink"]
 """How local files are taken in. What a disk cannot do is done by copy, and `Stored.how` says so."""
-
-Progress = Callable[[int], None]
-"""Called with the number of bytes taken in since the last call; from any thread."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +68,15 @@ class BlobStore(Protocol):
         self, incoming: Sequence[Incoming], *, how: How = "copy", progress: Progress | None = None
     ) -> list[Stored | Refusal]:
         """Store a group, durably: one answer each, in order. Nothing of a refused one stays behind.
+
+        Parameters
+        ----------
+        incoming
+            What to store.
+        how
+            How local files are taken in.
+        progress
+            Advanced by bytes, from several threads.
 
         Raises
         ------

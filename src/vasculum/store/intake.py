@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import BinaryIO, Literal
 
 from vasculum.errors import Integrity, Unavailable, Unreadable, VasculumError
+from vasculum.model.progress import Progress
 
-from .base import How, Incoming, Progress
+from .base import How, Incoming
 from .durable import WINDOWS, start_writeback
 
 CHUNK_BYTES = 1024 * 1024
@@ -115,7 +116,7 @@ def receive(item: Incoming, temporary: Path, how: How, progress: Progress | None
     try:
         received = _linked(item, temporary, how) or _copied(item, temporary, progress)
         if received.how != "copy" and progress:
-            progress(received.size)
+            progress.advance(received.size)
     except BaseException:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
@@ -185,7 +186,8 @@ def _copied(item: Incoming, temporary: Path, progress: Progress | None) -> Recei
         except OSError as error:
             raise _unwritable(item, error) from error
         try:
-            sha256, size = _pump(item, source, descriptor, progress)
+            expected = item.size if before is None else before.st_size  # a file may grow as fast as it is read
+            sha256, size = _pump(item, source, descriptor, expected, progress)
             if before is not None:
                 _unchanged(item, before, os.fstat(source.fileno()))
             if not WINDOWS:
@@ -206,8 +208,10 @@ def _source(item: Incoming) -> BinaryIO:
         raise Unreadable(f"{shown(item.name)} cannot be read: {fault(error)}") from error
 
 
-def _pump(item: Incoming, source: BinaryIO, descriptor: int, progress: Progress | None) -> tuple[str, int]:
-    """Copy a stream into an open file in bounded memory, hashing."""
+def _pump(
+    item: Incoming, source: BinaryIO, descriptor: int, expected: int | None, progress: Progress | None
+) -> tuple[str, int]:
+    """Copy a stream into an open file in bounded memory, hashing; stop where it is longer than it should be."""
     digest, size = hashlib.sha256(), 0
     while True:
         try:
@@ -217,7 +221,7 @@ def _pump(item: Incoming, source: BinaryIO, descriptor: int, progress: Progress 
         if not chunk:
             break
         size += len(chunk)
-        if item.size is not None and size > item.size:
+        if expected is not None and size > expected:
             break
         digest.update(chunk)
         rest = memoryview(chunk)
@@ -227,8 +231,8 @@ def _pump(item: Incoming, source: BinaryIO, descriptor: int, progress: Progress 
         except OSError as error:
             raise _unwritable(item, error) from error
         if progress:
-            progress(len(chunk))
-    if item.size is not None and size != item.size:
+            progress.advance(len(chunk))
+    if expected is not None and size != expected:
         raise Integrity(f"{shown(item.name)} changed while it was read", hint="import it again")
     return digest.hexdigest(), size
 

@@ -12,9 +12,10 @@ from types import TracebackType
 from typing import BinaryIO, TypeVar
 
 from vasculum.errors import Integrity, NotFound, Unavailable, VasculumError
+from vasculum.model.progress import Progress
 from vasculum.model.records import Blob
 
-from .base import How, Incoming, Progress, Refusal, Stored
+from .base import How, Incoming, Refusal, Stored
 from .durable import flush, fsync_folder, fsync_folders, make_folder, publish, remove
 from .intake import Received, digest_of, discard, fault, receive, shown
 from .scratch import Scratch
@@ -119,7 +120,7 @@ class LocalStore:
         except OSError as error:
             return _not_stored(item, error)
         if progress:
-            progress(there.size)
+            progress.advance(there.size)
         return there
 
     def _present(self, sha256: str) -> Stored | None:
@@ -143,9 +144,12 @@ class LocalStore:
             if there is not None:
                 return there
             final = self._object(one.sha256)
-            make_folder(final.parent)
             one.close()
-            publish(one.temporary, final)
+            try:
+                publish(one.temporary, final)
+            except FileNotFoundError:
+                final.parent.mkdir(exist_ok=True)
+                publish(one.temporary, final)
             self._remember(final)
         except OSError as error:
             return _not_stored(item, error)
@@ -154,15 +158,17 @@ class LocalStore:
     def _settled(self, group: Sequence[Incoming], named: Sequence[Stored | Refusal]) -> list[Stored | Refusal]:
         """Flush the folders of a group. Also those of objects that were present: who named them may have been killed."""
         failed: dict[Path, OSError] = {}
-        for folder in {self._object(one.sha256).parent for one in named if isinstance(one, Stored)}:
+        folders = {self._object(one.sha256).parent for one in named if isinstance(one, Stored)}
+        for folder in [*folders, self._objects] if folders else []:
             try:
                 fsync_folder(folder)
             except OSError as error:
                 failed[folder] = error
         answers = list(named)
         for number, one in enumerate(named):
-            if isinstance(one, Stored) and (why := failed.get(self._object(one.sha256).parent)):
-                answers[number] = _not_stored(group[number], why)
+            if isinstance(one, Stored):
+                why = failed.get(self._object(one.sha256).parent) or failed.get(self._objects)
+                answers[number] = _not_stored(group[number], why) if why else one
         return answers
 
     # --- giving out ----------------------------------------------------------------------------------------------
