@@ -32,6 +32,7 @@ _MM_PER_UNIT = {
     **dict.fromkeys(("nm", "nanometer", "nanometre"), 1e-6),
 }
 _AXES = {"Y": "j", "X": "i", "S": "c", "C": "c", "Z": "k", "T": "t"}
+_CHANNELS_MOST = 4
 _TAGS = (
     "ImageWidth",
     "ImageLength",
@@ -51,7 +52,7 @@ def describe_tiff(path: Path, format_name: str) -> Description:
     with _opened(path) as tiff:
         series = tiff.series[0]
         size = _voxel_size(tiff)
-        order = _order(series.axes)
+        order = _order(_axis_letters(tiff, series))
         axes = "".join(axis for axis in "tkjic" if axis in order or axis == "k")
         length = dict(zip(order, series.shape, strict=True))
         sizes = tuple(int(length.get(axis, 1)) for axis in axes)
@@ -82,7 +83,7 @@ def read_tiff(path: Path, voxels: Voxels) -> NDArray[Any]:
     """Read the first series, axes as `voxels.axes`: a read-only memory map where it lies uncompressed in one run."""
     with _opened(path) as tiff:
         series = tiff.series[0]
-        order = _order(series.axes)
+        order = _order(_axis_letters(tiff, series))
         dtype = _dtype(tiff, series)
         _refuse_bomb(math.prod(series.shape) * dtype.itemsize, path)
         if series.dataoffset is not None and series.dtype.kind != "b":
@@ -111,6 +112,17 @@ def _opened(path: Path) -> Iterator[Any]:
     except Exception:
         # tifffile lets through whatever a wrong tag leads to: struct.error, IndexError, zlib.error, KeyError ...
         raise Unreadable("the TIFF is damaged") from None
+
+
+def _axis_letters(tiff: Any, series: Any) -> str:
+    """Give the axes of a series. ImageJ often calls slices frames or channels; they are taken for slices."""
+    letters = str(series.axes)
+    if not tiff.is_imagej or "Z" in letters:
+        return letters
+    length = dict(zip(letters, series.shape, strict=True))
+    if "T" in length and not (tiff.imagej_metadata or {}).get("finterval"):
+        return letters.replace("T", "Z")
+    return letters.replace("C", "Z") if length.get("C", 0) > _CHANNELS_MOST else letters
 
 
 def _order(letters: str) -> str:
@@ -176,6 +188,9 @@ def _findings(tiff: Any) -> Iterator[Finding]:
     if len(tiff.series) > 1:
         text = f"the TIFF holds {len(tiff.series)} pictures of different sizes; the first is read"
         yield Finding(code="several-pictures", text=text)
+    if _axis_letters(tiff, tiff.series[0]) != tiff.series[0].axes:
+        text = "ImageJ calls the pages frames or channels, without a time between them; they are taken for slices"
+        yield Finding(code="frames-as-slices", text=text, severity=Severity.NOTE)
     if getattr(tiff.pages[0].photometric, "name", "") == "MINISWHITE":
         text = "low values are meant to be shown white; values are given as stored"
         yield Finding(code="inverted", text=text, severity=Severity.NOTE)
