@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from tests.strategies import affines, shapes
 
+from tests.strategies import affines, shapes
 from vasculum.model.geometry import RAS_FROM_LPS, Geometry
 from vasculum.model.voxels import canonical_axes
 

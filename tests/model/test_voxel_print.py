@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from tests.strategies import INTEGERS, affines, arrays
 
+from tests.strategies import INTEGERS, affines, arrays
 from vasculum.model import voxels
 from vasculum.model.geometry import RAS_FROM_LPS
 from vasculum.model.voxels import release, rescale, rescaled_dtype, voxel_print
