@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 import warnings
-import zlib
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -20,15 +19,10 @@ from vasculum.errors import Unreadable, Unsupported
 from vasculum.formats.base import Head, Locate
 from vasculum.formats.nifti_header import GZIP_MAGIC, inflated_start
 from vasculum.formats.plausible import label_map_hint, plausibility
-from vasculum.formats.rawvoxels import check_ratio, decoder
+from vasculum.formats.rawvoxels import DECODE_ERRORS, check_ratio, decoder
 from vasculum.model.description import Block, Description, Finding, Part, Value, Voxels
 from vasculum.model.geometry import RAS_FROM_LPS, Geometry
 from vasculum.model.kinds import Kind, Severity
-
-_HEADER_ERRORS = (
-    ArithmeticError, AttributeError, EOFError, LookupError, OSError, RuntimeError, TypeError, ValueError, zlib.error,
-)  # fmt: skip
-"""What nibabel, scipy and h5py raise on damaged files."""
 
 MOST_BYTES = 16 * 1024**3
 """Largest array that is read through nibabel, which holds it in memory."""
@@ -108,7 +102,7 @@ class NibabelFormat:
             image = _opened(self.name, stack, paths)
             try:
                 stored = np.asanyarray(image.dataobj)
-            except _HEADER_ERRORS as error:
+            except _errors() as error:
                 raise Unreadable(f"the voxels cannot be read ({type(error).__name__})") from error
         array = stored if self._slowest_first else stored.T
         if array.size != math.prod(voxels.sizes):
@@ -130,8 +124,6 @@ def _opened(name: str, stack: ExitStack, paths: Sequence[Path]) -> Any:
     name of the format, and open streams are handed over; they close with the stack.
     """
     from nibabel import FileHolder
-    from nibabel.filebasedimages import ImageFileError
-    from nibabel.minc1 import MincError
 
     kind, keys = _image_class(name, paths[0])
     holders = {}
@@ -146,8 +138,28 @@ def _opened(name: str, stack: ExitStack, paths: Sequence[Path]) -> Any:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # nibabel warns of doubtful headers, which we judge ourselves
             return kind.from_file_map(holders)
-    except (ImageFileError, MincError, *_HEADER_ERRORS) as error:
+    except _errors() as error:
         raise Unreadable(f"the header cannot be read ({type(error).__name__})") from error
+
+
+def _errors() -> tuple[type[Exception], ...]:
+    """What nibabel, scipy and h5py raise on damaged files."""
+    from nibabel.filebasedimages import ImageFileError
+    from nibabel.minc1 import MincError
+    from nibabel.parrec import PARRECError
+    from nibabel.spatialimages import HeaderDataError, ImageDataError
+
+    own = (ImageFileError, HeaderDataError, ImageDataError, MincError, PARRECError)
+    return (
+        *own,
+        *DECODE_ERRORS,
+        ArithmeticError,
+        AttributeError,
+        LookupError,
+        RuntimeError,
+        TypeError,
+        AssertionError,
+    )
 
 
 def _inflating(stack: ExitStack, path: Path) -> IO[bytes]:
@@ -179,7 +191,11 @@ def _voxels(image: Any, path: Path, slowest_first: bool) -> Voxels:
         shape.pop()
     if not 3 <= len(shape) <= 4 or min(shape) < 1:
         raise Unsupported(f"an array of {len(shape)} axes is not read")
-    dtype = np.dtype(image.get_data_dtype())
+    try:
+        first = np.asanyarray(image.dataobj[tuple(slice(0, 1) for _ in image.shape)])
+    except _errors() as error:
+        raise Unreadable(f"the voxels cannot be read ({type(error).__name__})") from error
+    dtype = first.dtype  # as nibabel gives it: after the scaling of the format
     if dtype.kind not in "iuf":
         raise Unsupported("voxels of this type are not read")
     with path.open("rb") as stream:

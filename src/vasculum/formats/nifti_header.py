@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vasculum.errors import Unreadable
-from vasculum.formats.rawvoxels import decoder
+from vasculum.formats.rawvoxels import DECODE_ERRORS, decoder
 from vasculum.model.description import Finding, Value
 from vasculum.model.geometry import RAS_FROM_LPS, Geometry
 from vasculum.model.kinds import Severity
@@ -99,7 +99,7 @@ def read_header(path: Path) -> Header:
             fields, version, order = _fields(start)
             single = b"n+" in bytes(fields["magic"].item())[:2] if version else False
             extensions = _extensions(stream, fields, single, order) if version else ()
-        except (OSError, EOFError, zlib.error) as error:
+        except DECODE_ERRORS as error:
             raise Unreadable(f"the NIfTI header cannot be decompressed ({type(error).__name__})") from error
     return Header(version=version, single=single, order=order, fields=fields, extensions=extensions)
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import IO, Any, BinaryIO
 
 import numpy as np
+from isal import igzip, isal_zlib
 from numpy.typing import NDArray
 
 from vasculum.errors import Unreadable, Unsupported
@@ -41,7 +42,8 @@ MOST_TEXT_VALUES = 64 * 1024 * 1024
 TAIL_SLACK = 16 * 1024 * 1024
 """Where voxels are the last bytes of a compressed stream: how much may come before them."""
 
-_DECODE_ERRORS = (OSError, EOFError, ValueError, zlib.error)
+DECODE_ERRORS: tuple[type[Exception], ...] = (OSError, EOFError, ValueError, zlib.error, isal_zlib.error)
+"""What the decompressors raise on damaged streams."""
 
 
 def read_array(voxels: Voxels, locate: Locate) -> NDArray[Any]:
@@ -250,7 +252,7 @@ def _decoded(stream: IO[bytes], skip: int, share: int) -> Iterator[memoryview]:
 def _read(stream: IO[bytes], count: int) -> bytes:
     try:
         return stream.read(count)
-    except _DECODE_ERRORS as error:
+    except DECODE_ERRORS as error:
         raise Unreadable(f"the compressed voxels are damaged ({type(error).__name__})") from error
 
 
@@ -258,7 +260,7 @@ def _check_end(stream: IO[bytes]) -> None:
     """Read on by one byte: a gzip reader compares its checksum only when it meets the end of the stream."""
     try:
         stream.read(1)
-    except _DECODE_ERRORS as error:
+    except DECODE_ERRORS as error:
         if "crc" in str(error).lower():
             raise Unreadable("the checksum of the compressed voxels is wrong") from error
 
@@ -286,8 +288,6 @@ def decoder(file: BinaryIO, encoding: str) -> IO[bytes]:
 
 
 def _gzip(file: BinaryIO) -> IO[bytes]:
-    from isal import igzip
-
     return igzip.IGzipFile(fileobj=file, mode="rb")
 
 
