@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -23,12 +24,14 @@ Examples:
 
 Safe to repeat. Everything it makes is in one folder; delete that when done."""
 
-QUERIES = (
-    'species:"Mus musculus" voxel<0.2',
-    'has:segmentation("mandible")',
-    'strain:"BKS.Cg-Dock7m +/+ Leprdb/J" OR "most superior"',
-)
+QUERIES = {
+    'species:"Mus musculus" voxel<0.2': "By what the table said, and by a comparison.",
+    'has:segmentation("mandible")': "What holds a mandible, or has a segmentation that does.",
+    'strain:"BKS.Cg-Dock7m +/+ Leprdb/J" OR landmark:superior': "Difficult characters; a landmark by its name.",
+}
 """Searches that show what can be asked of the samples."""
+
+QUERIES_OF_ANY = {"kind:volume": "All volumes."}
 
 
 def demo(
@@ -51,7 +54,7 @@ def demo(
         if data is None:
             _derive(repository, source, steps)
             _import(repository, source, metadata, steps)
-        _search(repository, steps, QUERIES if data is None else ("kind:volume",))
+        _search(repository, steps, QUERIES if data is None else QUERIES_OF_ANY)
         packed = _pack(repository, folder, steps)
         root = repository.root
     if options.json:
@@ -127,11 +130,11 @@ def _derive(repository: Repository, source: Path, steps: _Steps) -> None:
     steps.say("A script segments the bone of the head and sets landmarks. Import again: only what is new is stored.")
 
 
-def _search(repository: Repository, steps: _Steps, queries: tuple[str, ...]) -> None:
+def _search(repository: Repository, steps: _Steps, queries: Mapping[str, str]) -> None:
     from vasculum.cli.find import print_found
 
-    for query in queries:
-        steps.say("Search.", "find", query)
+    for query, comment in queries.items():
+        steps.say(comment, "find", query)
         if not steps.silent:
             print_found(repository, repository.find(query, limit=20), "series", (), "table")
 
@@ -154,12 +157,13 @@ def _pack(repository: Repository, folder: Path, steps: _Steps) -> Path | None:
     target.unlink(missing_ok=True)  # of an earlier demo, in the demo's own folder
     steps.say("One file with all of a subject.", "pack", subject.label, "-o", str(target))
     report = repository.pack(subject.id, target)
+    if not steps.silent:
+        print_pack_report(report)
     steps.say("Verify every byte and every link of it.", "check", str(target))
     findings = vasculum.check_bundle(target)
     if findings:
         raise Integrity(f"{target.name} did not pass its check: {findings[0].text}")
     if not steps.silent:
-        print_pack_report(report)
         say(f"{target.name} is sound.")
     return target
 

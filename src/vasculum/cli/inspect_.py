@@ -35,9 +35,7 @@ def inspect(
         return DONE
     members, more = folded(inspection.members, everything=everything)
     rows = [(m.name, m.kind, m.what, byte_size(m.size)) for m in members]
-    print_table(("Member", "Kind", "What", "Size"), rows, numeric=("Size",))
-    if more:
-        say(more)
+    print_table(("Member", "Kind", "What", "Size"), rows, numeric=("Size",), more=more)
     for finding in inspection.findings:
         say(f"{finding.severity}: {finding.text}")
     say(f"{file.name}: {inspection.container}, {counted(len(inspection.members), 'member')}.")

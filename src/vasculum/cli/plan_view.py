@@ -47,9 +47,7 @@ def print_series(plan: ImportPlan, *, everything: bool) -> None:
             )
         )
         above = (subject, study)
-    print_table(("Subject", "Study", "Series", "", "Why"), rows)
-    if more:
-        say(f"{more}\n")
+    print_table(("Subject", "Study", "Series", "", "Why"), rows, more=more)
 
 
 def what(series: PlannedSeries) -> str:
@@ -85,9 +83,7 @@ def print_doubts(plan: ImportPlan, *, everything: bool) -> None:
         names.setdefault(finding, series.description.title if series else "")
     shown, more = folded(counts.most_common(), everything=everything)
     rows = [(f.severity, _where(names[f], n), f.text) for f, n in shown]
-    print_table(("Findings", "Series", ""), rows)
-    if more:
-        say(f"{more}\n")
+    print_table(("Findings", "Series", ""), rows, more=more)
 
 
 def print_refusals(files: Iterable[FileOutcome], *, everything: bool) -> None:
@@ -101,9 +97,7 @@ def print_refusals(files: Iterable[FileOutcome], *, everything: bool) -> None:
     ordered = sorted(by_reason.items(), key=lambda item: -len(item[1]))
     shown, more = folded(ordered, everything=everything)
     rows = [(f"{len(paths):,}", reason, _named(paths, everything=everything)) for reason, paths in shown]
-    print_table(("Refused", "Why", "Files"), rows, numeric=("Refused",))
-    if more:
-        say(f"{more}\n")
+    print_table(("Refused", "Why", "Files"), rows, numeric=("Refused",), more=more)
 
 
 def print_identified(plan: ImportPlan) -> None:

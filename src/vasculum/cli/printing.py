@@ -89,8 +89,9 @@ def print_table(
     title: str = "",
     numeric: Sequence[str] = (),
     whole: Sequence[str] = (),
+    more: str = "",
 ) -> None:
-    """Print a table that fits the terminal.
+    """Print a table that fits the terminal, and an empty line.
 
     Parameters
     ----------
@@ -102,6 +103,8 @@ def print_table(
         Columns to set flush right.
     whole
         Columns that are never broken: ids, which people copy.
+    more
+        A line directly below it, about rows that are not shown.
     """
     from rich import box
     from rich.table import Table
@@ -116,6 +119,7 @@ def print_table(
     for row in rows:
         table.add_row(*(Text(for_terminal(cell(value))) for value in row))
     draw(table)
+    _write(f"{more}\n\n" if more else "\n")
 
 
 def draw(drawing: Any) -> None:
@@ -126,7 +130,8 @@ def draw(drawing: Any) -> None:
     text = io.StringIO()
     console = Console(file=text, force_terminal=is_terminal, width=Console().width if is_terminal else WIDE)
     console.print(drawing)
-    _write("\n".join(line.rstrip() for line in text.getvalue().splitlines()) + "\n")
+    lines = [line.rstrip() for line in text.getvalue().splitlines()]
+    _write("\n".join(lines).strip("\n") + "\n")
 
 
 def folded(rows: Sequence[Any], *, everything: bool) -> tuple[Sequence[Any], str]:
