@@ -6,6 +6,7 @@ and says so. Unpacking streams, and stops where a member grows beyond what it de
 
 from __future__ import annotations
 
+import errno
 import re
 import stat
 import zipfile
@@ -31,7 +32,8 @@ BOMB_BYTES = 50 * 1024 * 1024
 _CHUNK = 1024 * 1024
 _OFFICE = (b"[Content_Types].xml", b"mimetypeapplication/vnd.oasis", b"xl/workbook", b"word/document")
 _OFFICE_ENDINGS = (".xlsx", ".xlsm", ".docx", ".pptx", ".odt", ".ods", ".odp", ".npz", ".jar", ".whl")
-_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)
+# Not LZMA: a header can make its decoder ask for gigabytes.
+_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2)
 _NESTED = (".zip", ".mrb", ".tar", ".tar.gz", ".tgz", ".7z", ".rar")
 _WHY = {
     "absolute-member": "have absolute names",
@@ -222,7 +224,7 @@ def _typed_errors() -> Iterator[None]:
             raise
         raise Unreadable("the archive is damaged") from None
     except OSError as e:
-        if e.errno is not None:  # bz2 and lzma report bad data without one
+        if e.errno not in (None, errno.EINVAL):  # bz2 gives no number; a wrong offset leads to an invalid seek
             raise
         raise Unreadable("the archive is damaged") from None
 

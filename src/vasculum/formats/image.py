@@ -114,9 +114,9 @@ def _opened(path: Path) -> Iterator[Any]:
             warnings.simplefilter("ignore")
             with Image.open(path, formats=_FORMATS) as picture:
                 yield picture
-    except (VasculumError, MemoryError):
+    except VasculumError:
         raise
-    except Image.DecompressionBombError:
+    except (Image.DecompressionBombError, MemoryError):  # a chunk may state any size
         raise Unreadable("the picture has too many pixels") from None
     except Exception as error:
         # Pillow lets through whatever its parsers raise: SyntaxError, struct.error, OSError without a number ...

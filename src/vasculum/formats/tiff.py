@@ -92,6 +92,8 @@ def read_tiff(path: Path, voxels: Voxels) -> NDArray[Any]:
             stored = series.asarray(out=writable_array(series.shape, series.dtype))
     if stored.dtype.kind == "b":
         stored = stored.view(np.uint8)
+    if stored.ndim != len(order):
+        raise Unreadable("the pages of the TIFF are not what its header states")
     if "k" not in order:
         stored, order = stored[np.newaxis], "k" + order
     return stored.transpose([order.index(axis) for axis in voxels.axes])

@@ -50,7 +50,10 @@ def surface(path: Path) -> Surface:
     document = _Document.of(content)
     vertices, faces, base = [], [], 0
     for piece in document.root.iter("Piece"):
-        points = document.arrays(piece.find("Points"), "").reshape(-1, 3).astype(np.float64)
+        flat = document.arrays(piece.find("Points"), "")
+        if flat.size % 3:
+            raise Unreadable("the points of the VTP are not triples of numbers")
+        points = flat.reshape(-1, 3).astype(np.float64)
         polys, bands = _cells(document, piece.find("Polys")), _cells(document, piece.find("Strips"))
         vertices.append(points)
         faces += [triangles(*polys) + base, strips(*bands) + base]
