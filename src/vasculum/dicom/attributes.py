@@ -34,41 +34,42 @@ def flatten(sets: Iterable[JsonSet]) -> Flat:
         Where a name occurs more than once (items of a sequence, instances of a series), its values are those of the
         first occurrence, followed by the different ones of the others, up to `DISTINCT_VALUES` occurrences.
     """
-    found: dict[str, dict[tuple[Value, ...], None]] = {}
+    found: Flat = {}
+    more: dict[str, dict[tuple[Value, ...], None]] = {}
     for json in sets:
-        _gather(json, "", found)
-    return {name: _joined(list(values)) for name, values in found.items()}
+        _gather(json, "", found, more)
+    for name, others in more.items():
+        found[name] = tuple(v for values in others for v in values)
+    return found
 
 
-def _joined(occurrences: list[tuple[Value, ...]]) -> tuple[Value, ...]:
-    return occurrences[0] if len(occurrences) == 1 else tuple(v for values in occurrences for v in values)
-
-
-def _gather(json: JsonSet, prefix: str, found: dict[str, dict[tuple[Value, ...], None]]) -> None:
+def _gather(json: JsonSet, prefix: str, found: Flat, more: dict[str, dict[tuple[Value, ...], None]]) -> None:
     creators: dict[str, str] = {}
     for tag, element in json.items():
-        name = keyword(tag)
-        if not name:
-            name = _private_name(tag, element, creators)
+        name = keyword(tag) or _private_name(tag, element, creators)
         if prefix:
             name = prefix + name
         if element["vr"] == "SQ":
             for item in element.get("Value", ()):
-                _gather(item, name + ".", found)
+                _gather(item, name + ".", found, more)
             continue
         values = _values(element)
         if values is None:
             continue
-        seen = found.get(name)
-        if seen is None:
-            found[name] = {values: None}
-        elif len(seen) < DISTINCT_VALUES:
-            seen[values] = None
+        first = found.get(name)
+        if first is None:
+            found[name] = values
+        elif first != values:
+            seen = more.setdefault(name, {first: None})
+            if len(seen) < DISTINCT_VALUES:
+                seen[values] = None
 
 
 def _values(element: dict[str, Any]) -> tuple[Value, ...] | None:
     """The values of an element; None for bulk."""
     values = element.get("Value")
+    if values is not None and element["vr"] != "PN" and None not in values:
+        return tuple(values)
     if values is None:
         inline = element.get("InlineBinary")
         if inline is not None:
@@ -81,11 +82,11 @@ def _values(element: dict[str, Any]) -> tuple[Value, ...] | None:
 
 
 def _private_name(tag: str, element: dict[str, Any], creators: dict[str, str]) -> str:
-    if int(tag[3], 16) & 1:
-        block = int(tag[4:], 16)
-        if 0x10 <= block <= 0xFF:
+    """Name a private element by its creator, or else an unknown one by its tag; remember creators (PS3.5 section 7.8)."""
+    if tag[3] in "13579BDF":
+        if tag[4:6] == "00":
             creators[tag[:4] + tag[6:]] = str((element.get("Value") or [""])[0])
-        creator = creators.get(tag[:6], "")
+        creator = creators.get(tag[:6])
         if creator:
             return f"{creator}:{tag[6:].lower()}"
     return tag.lower()

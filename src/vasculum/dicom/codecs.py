@@ -13,6 +13,10 @@ from vasculum.errors import Unreadable, Unsupported
 
 from .frames import PixelLayout
 
+LARGE_FRAME_BYTES = 256 * 2**20
+MAX_RATIO = 10_000
+"""Larger frames that would be compressed by more than this are refused."""
+
 Decoder = Callable[[bytes, PixelLayout], NDArray[Any]]
 
 
@@ -29,11 +33,13 @@ def decompress(raw: bytes, layout: PixelLayout) -> NDArray[Any]:
     decoder = _DECODERS.get(layout.syntax)
     if decoder is None:
         raise Unsupported(f"pixels of transfer syntax {layout.syntax or 'unknown'} cannot be decoded")
+    if layout.frame_bytes > LARGE_FRAME_BYTES and layout.frame_bytes > MAX_RATIO * len(raw):
+        raise Unreadable("a compressed frame claims to be implausibly large", hint="it may be a decompression bomb")
     try:
         array = decoder(raw, layout)
-    except (KeyboardInterrupt, SystemExit, MemoryError):
+    except (KeyboardInterrupt, SystemExit):
         raise
-    except BaseException as error:  # Rust decoders panic past Exception
+    except BaseException as error:  # decoders in Rust panic past Exception
         raise Unreadable(f"a compressed frame is damaged ({type(error).__name__})") from None
     return _shaped(array, layout)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 from .fields import Fields
@@ -12,7 +12,9 @@ from .walk import UNDEFINED, Header
 
 ONE_FRAME_LIMIT = 4 * 2**30
 """The most bytes that one decoded frame may take."""
+MAX_DEFLATE_RATIO = 1032
 _FRAGMENT_LIMIT = 2_000_000
+_WINDOW = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +24,8 @@ class PixelLayout:
     rows: int
     columns: int
     frames: int
+    """As many as are declared, but not more than the bytes of the file can hold."""
+    declared_frames: int
     samples: int
     planar: int
     bits_allocated: int
@@ -83,7 +87,8 @@ def pixel_layout(header: Header) -> PixelLayout | None:
     layout = PixelLayout(
         rows=fields.integer(0x00280010),
         columns=fields.integer(0x00280011),
-        frames=max(1, fields.integer(0x00280008, 1)),
+        frames=1,
+        declared_frames=max(1, fields.integer(0x00280008, 1)),
         samples=fields.integer(0x00280002, 1),
         planar=fields.integer(0x00280006),
         bits_allocated=allocated,
@@ -101,7 +106,15 @@ def pixel_layout(header: Header) -> PixelLayout | None:
     sizes = layout.rows > 0 and layout.columns > 0 and layout.samples in (1, 2, 3, 4)
     if not sizes or allocated not in (1, 8, 16, 32, 64) or layout.frame_bytes > ONE_FRAME_LIMIT:
         return None
-    return layout
+    return replace(layout, frames=min(layout.declared_frames, _room(header, layout)))
+
+
+def _room(header: Header, layout: PixelLayout) -> int:
+    """The most frames that the bytes of the file can hold, rounded up; a declared number is not believed further."""
+    there = header.size * MAX_DEFLATE_RATIO if header.inflated else header.size - layout.offset
+    if layout.native:
+        return max(1, -(-8 * there // layout.frame_bits))
+    return max(1, there // 8)  # every fragment has a head of eight bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,21 +131,7 @@ class Encapsulated:
 
 def encapsulated_frames(source: Source, layout: PixelLayout) -> Encapsulated:
     """Find the fragments of every frame by the offset table, or by counting where it is empty."""
-    position = layout.offset
-    items: list[tuple[int, int]] = []
-    complete = False
-    while len(items) <= _FRAGMENT_LIMIT:
-        head = source.read(position, 8)
-        if len(head) < 8:
-            break
-        tag, length = struct.unpack("<II", head)
-        if tag != 0xE000FFFE:
-            complete = tag == 0xE0DDFFFE
-            break
-        items.append((position + 8, length))
-        position += 8 + length
-        if not source.read(position - 1, 1):
-            break
+    items, complete = _items(source, layout.offset)
     if not items:
         return Encapsulated((), (), False)
     table_at, table_length = items[0]
@@ -142,7 +141,24 @@ def encapsulated_frames(source: Source, layout: PixelLayout) -> Encapsulated:
     frames = _by_table(fragments, offsets, table_at + table_length, layout.frames)
     if not frames:
         frames = _by_count(source, fragments, layout)
-    return Encapsulated(fragments, frames, complete and len(frames) >= layout.frames)
+    return Encapsulated(fragments, frames, complete and len(frames) >= layout.declared_frames)
+
+
+def _items(source: Source, position: int) -> tuple[list[tuple[int, int]], bool]:
+    """Give offset and length of every item, and whether the sequence ends as it should."""
+    items: list[tuple[int, int]] = []
+    window, base = b"", 0
+    while len(items) <= _FRAGMENT_LIMIT:
+        if not 0 <= position - base <= len(window) - 8:
+            window, base = source.read(position, 8 if items and items[-1][1] > _WINDOW else _WINDOW), position
+        if len(window) < position - base + 8:
+            break
+        tag, length = struct.unpack_from("<II", window, position - base)
+        if tag != 0xE000FFFE:
+            return items, bool(tag == 0xE0DDFFFE)
+        items.append((position + 8, length))
+        position += 8 + length
+    return items, False
 
 
 def _by_table(

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from base64 import b64encode
+from functools import lru_cache
 from typing import Any
 
 from .tables import BINARY_VRS
-from .values import charset_of, values_of
-from .walk import DataSet, Element, Header
+from .values import charset_of, decoded
+from .walk import UNDEFINED, DataSet, Element, Header
 
 JsonSet = dict[str, dict[str, Any]]
 """DICOM JSON of a data set: ``{"00100010": {"vr": "PN", "Value": [...]}, ...}``."""
@@ -27,23 +28,31 @@ def data_set_json(elements: DataSet, *, little: bool = True, charset: tuple[str,
 
 
 def element_json(element: Element, little: bool, charset: tuple[str, ...]) -> dict[str, Any]:
-    """Give one element as DICOM JSON."""
-    vr, value = element.vr, element.value
+    """Give one element as DICOM JSON. The result may be shared: do not change it."""
+    vr, value, _, length = element
+    if value.__class__ is bytes:
+        return (_short_json if length <= 128 else _value_json)(vr, value, little, charset)
     if isinstance(value, list):
         return {"vr": "SQ", "Value": [data_set_json(item, little=little, charset=charset) for item in value]}
-    if value is None:
-        length = "" if element.length == 0xFFFFFFFF else element.length
-        return {"vr": vr, "BulkDataURI": f"offset={element.offset}&length={length}"}
+    size = "" if length == UNDEFINED else length
+    return {"vr": vr, "BulkDataURI": f"offset={element.offset}&length={size}"}
+
+
+def _value_json(vr: str, value: bytes, little: bool, charset: tuple[str, ...]) -> dict[str, Any]:
     if not value:
         return {"vr": vr}
     if vr in BINARY_VRS:
         return {"vr": vr, "InlineBinary": b64encode(value).decode("ascii")}
-    values = values_of(element, little=little, charset=charset)
+    values = decoded(vr, value, little, charset)
     if not values:
         return {"vr": vr}
     if vr == "PN":
         return {"vr": vr, "Value": [_name(v) for v in values]}
     return {"vr": vr, "Value": values}
+
+
+_short_json = lru_cache(maxsize=16384)(_value_json)
+"""The files of a series repeat most of their short values."""
 
 
 def _name(value: object) -> dict[str, str] | None:

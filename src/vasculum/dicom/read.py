@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from vasculum.errors import Unreadable
+from vasculum.errors import Unreadable, VasculumError
 from vasculum.model.description import Block, Description, DicomIdentity, Finding, Part, Voxels
 from vasculum.model.geometry import Geometry
 from vasculum.model.kinds import Kind, Severity
@@ -31,10 +32,13 @@ def describe_file(path: Path) -> Description:
         Nothing in it can be read, or it breaks a limit (nesting, inflated size).
     """
     try:
-        header = read_header(path)
-    except RecursionError as error:
-        raise Unreadable("the header is nested too deeply") from error
-    return describe_header(header, path)
+        return describe_header(read_header(path), path)
+    except (ArithmeticError, LookupError, MemoryError, RecursionError, TypeError, struct.error) as error:
+        raise Unreadable(f"the header makes no sense ({type(error).__name__})") from error
+    except ValueError as error:
+        if isinstance(error, VasculumError):
+            raise
+        raise Unreadable(f"the header makes no sense ({type(error).__name__})") from error
 
 
 def describe_header(header: Header, path: Path) -> Description:
@@ -180,9 +184,11 @@ def _pixel_findings(layout: PixelLayout, encapsulated: Encapsulated | None, size
         if encapsulated.complete:
             return []
         whole = len(encapsulated.frames)
-        text = f"The pixel data break off: {whole} of {layout.frames} frames begin, the last may not be whole."
+        text = (
+            f"The pixel data break off: {whole} of {layout.declared_frames} frames begin, the last may not be whole."
+        )
         return [Finding(code="truncated-pixel-data", text=text, severity=Severity.ERROR)]
-    needed = (layout.frame_bits * layout.frames + 7) // 8
+    needed = (layout.frame_bits * layout.declared_frames + 7) // 8
     there = layout.length if size is None else min(layout.length, max(0, size - layout.offset))
     if there >= needed:
         return []

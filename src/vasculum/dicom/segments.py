@@ -32,7 +32,8 @@ from .tables import LABEL_MAP_SEGMENTATION
 from .voxels import allocate, read_values
 from .walk import Header, read_header
 
-MAX_SLICES = 65536
+MAX_EMPTY = 100
+"""Slices a frame, on the average, of a sparse segmentation; beyond that (and 4096) the gaps are not filled."""
 OVERLAP_BYTES = 64 * 2**20
 """Native BINARY objects up to this size are looked into to see whether segments overlap."""
 
@@ -123,7 +124,6 @@ def read_labels(description: Description, locate: Locate) -> NDArray[Any]:
         raise Unreadable("the file has no pixels that can be read")
     grid = _grid(fields, layout)
     labels = allocate(voxels.sizes, voxels.dtype)
-    labels[...] = 0
     view = labels if voxels.axes == "tkji" else labels[np.newaxis]
     layer_of = {s.number: s.layer for s in description.segments}
     numbers = _frame_segments(fields, layout)
@@ -222,7 +222,7 @@ def _step(places: NDArray[np.float64], plane: Plane) -> tuple[float, str]:
         off = float(np.abs(ratio - np.rint(ratio)).max())
         if (
             off <= max(SPACING_TOLERANCE, 1e-4 * ratio[-1])
-            and ratio[-1] < MAX_SLICES
+            and ratio[-1] < max(4096, MAX_EMPTY * len(places))
             and round(float(gaps.min() / step))
         ):
             return float(places[-1] - places[0]) / round(float(ratio[-1])), ""

@@ -21,7 +21,8 @@ class Source:
 
     def __init__(self, path: Path) -> None:
         self._stream: BinaryIO = path.open("rb", buffering=0)
-        self.size = os.fstat(self._stream.fileno()).st_size
+        self.file_size = os.fstat(self._stream.fileno()).st_size
+        self.size = self.file_size
         """Bytes in all, as far as known; of an inflated source, how far it could reach."""
         self.exact = True
         """True where `size` is the true size."""
@@ -51,7 +52,6 @@ class Inflated(Source):
 
     def __init__(self, path: Path, *, start: int = 0, gzip: bool = False, limit: int = INFLATE_LIMIT) -> None:
         super().__init__(path)
-        self._packed_size = self.size
         self._next = start
         self._inflater = zlib.decompressobj(31 if gzip else -15)
         self._head = b"" if gzip else super().read(0, start)
@@ -71,10 +71,6 @@ class Inflated(Source):
         self._reach(offset + count)
         return bytes(self._bytes[offset : offset + count])
 
-    def view(self) -> memoryview:
-        """Give all that was inflated so far."""
-        return memoryview(self._bytes)
-
     def _reach(self, end: int) -> None:
         if end > self._limit and not self.exact:
             self._reach(self._limit)
@@ -83,7 +79,7 @@ class Inflated(Source):
         while len(self._bytes) < end and not self.exact:
             room = min(end - len(self._bytes) + _PIECE, self._limit - len(self._bytes))
             packed = self._inflater.unconsumed_tail
-            if not packed and self._next < self._packed_size:
+            if not packed and self._next < self.file_size:
                 self._stream.seek(self._next)
                 packed = self._stream.read(_PIECE)
                 self._next += len(packed)

@@ -145,12 +145,12 @@ def _sequence(plane: Plane) -> tuple[float, float, float, int]:
 
 def plane_normal(orientation: Cosines) -> NDArray[np.float64] | None:
     """Row × column as a unit vector; None where they are not two perpendicular unit vectors."""
-    row, column = np.array(orientation[:3]), np.array(orientation[3:])
-    normal = np.cross(row, column)
-    length = float(np.linalg.norm(normal))
-    if abs(length - 1) > 0.02 or abs(float(np.linalg.norm(row)) - 1) > 0.02 or abs(float(row @ column)) > 0.02:
+    a, b, c, d, e, f = orientation
+    normal = (b * f - c * e, c * d - a * f, a * e - b * d)
+    length = math.hypot(*normal)
+    if abs(length - 1) > 0.02 or abs(math.hypot(a, b, c) - 1) > 0.02 or abs(a * d + b * e + c * f) > 0.02:
         return None
-    return np.asarray(normal / length)
+    return np.array(normal) / length
 
 
 def _layers(group: list[Plane], normal: NDArray[np.float64]) -> list[list[Plane]]:
@@ -280,8 +280,8 @@ def plane_affine(plane: Plane, step: NDArray[np.float64]) -> NDArray[np.float64]
     """Give the matrix (i, j, k) → LPS millimetres of a stack that begins with a plane and goes on by `step`."""
     assert plane.orientation is not None and plane.spacing is not None and plane.position is not None
     affine = np.eye(4)
-    affine[:3, 0] = np.array(plane.orientation[:3]) * plane.spacing[1]
-    affine[:3, 1] = np.array(plane.orientation[3:]) * plane.spacing[0]
+    affine[:3, 0] = [c * plane.spacing[1] for c in plane.orientation[:3]]
+    affine[:3, 1] = [c * plane.spacing[0] for c in plane.orientation[3:]]
     affine[:3, 2] = step
     affine[:3, 3] = plane.position
     return affine

@@ -33,7 +33,10 @@ def codecs_of(charset: tuple[str, ...]) -> tuple[str, ...]:
         return ("ascii",)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return tuple(convert_encodings(list(charset)))
+        try:
+            return tuple(convert_encodings(list(charset)))
+        except (ValueError, LookupError):
+            return ("ascii",)
 
 
 def decode_text(raw: bytes, charset: tuple[str, ...]) -> str:
@@ -57,14 +60,16 @@ def decode_text(raw: bytes, charset: tuple[str, ...]) -> str:
 
 
 def values_of(element: Element, *, little: bool = True, charset: tuple[str, ...] = ()) -> list[Scalar]:
-    """Decode the values of an element that is not binary and not a sequence.
+    """Decode the values of an element that is not binary and not a sequence; see `decoded`."""
+    raw = element.value
+    return decoded(element.vr, raw, little, charset) if isinstance(raw, bytes) and raw else []
+
+
+def decoded(vr: str, raw: bytes, little: bool, charset: tuple[str, ...]) -> list[Scalar]:
+    """Decode value bytes.
 
     Numbers that are not numbers (``1,5`` as DS) stay text; an empty value among several is None.
     """
-    raw = element.value
-    if not isinstance(raw, bytes) or not raw:
-        return []
-    vr = element.vr
     code = _NUMBERS.get(vr)
     if code is not None:
         size = struct.calcsize(code)

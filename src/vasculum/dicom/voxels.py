@@ -136,10 +136,10 @@ def _frames(path: Path, blocks: Sequence[Block]) -> Iterator[NDArray[Any]]:
 
 
 def allocate(shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
-    """Give an array to fill: in memory, or in an unnamed temporary file where it is large."""
+    """Give an array of zeros to fill: in memory, or in an unnamed temporary file where it is large."""
     size = int(np.prod(shape, dtype=object)) * np.dtype(dtype).itemsize
     if size <= SCRATCH_BYTES:
-        return np.empty(shape, dtype)
+        return np.zeros(shape, dtype)
     with tempfile.TemporaryFile(prefix="vasculum-") as scratch:
         return np.memmap(scratch, dtype, "w+", shape=shape)
 

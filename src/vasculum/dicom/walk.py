@@ -33,6 +33,8 @@ UNDEFINED = 0xFFFFFFFF
 MAX_DEPTH = 48
 """Sequences within sequences. Structured reports go to about a dozen."""
 MAX_SEQUENCE_BYTES = 512 * 2**20
+MAX_ELEMENTS = 2_000_000
+"""Elements in all, nested ones included. Ten thousand frames with functional groups have about half of that."""
 BULK_BYTES = 1024
 """Binary values longer than this stay in the file; their place is kept."""
 MAX_TEXT_BYTES = 2**20
@@ -41,11 +43,13 @@ FIRST_READ = 16 * 1024
 PIXEL_DATA = 0x7FE00010
 PIXEL_TAGS = frozenset({0x7FE00008, 0x7FE00009, PIXEL_DATA})
 """Double Float, Float and plain Pixel Data."""
+_PIXEL_REPRESENTATION = 0x00280103
 _SEQUENCE_END = 0xFFFEE0DD
 _ITEM_END = 0xFFFEE00D
 _ITEM = 0xFFFEE000
 
 _VRS = {vr.encode(): (vr, True) for vr in LONG_VRS} | {vr.encode(): (vr, False) for vr in SHORT_VRS}
+_SHORT = {vr.encode(): vr for vr in SHORT_VRS}
 
 
 class Element(NamedTuple):
@@ -76,7 +80,7 @@ class Header:
     little: bool = True
     implicit: bool = False
     size: int = 0
-    """Of the file (or of the inflated stream as far as known, see `inflated`)."""
+    """Of the file in bytes; not of what it inflates to."""
     inflated: bool = False
     """True where offsets count in the inflated stream: a deflated data set, or a gzip."""
     deflated_from: int = 0
@@ -191,9 +195,7 @@ def _data_set(
             faults.append(f"the header breaks off: {broken}")
     if not elements and faults and only is None:
         raise Unreadable(f"the header cannot be read: {faults[-1]}")
-    header = Header(
-        meta, elements, syntax, walker.little, walker.implicit, source.size, not source.exact, faults=faults
-    )
+    header = Header(meta, elements, syntax, walker.little, walker.implicit, source.file_size, faults=faults)
     header.inflated = isinstance(source, Inflated)
     header.deflated_from = position if syntax == DEFLATED else 0
     for tag in PIXEL_TAGS:
@@ -217,6 +219,7 @@ class _Walker:
         self.base = base
         self.implicit = implicit
         self.signed: bool | None = None
+        self.count = 0
         self.set_order(little)
 
     def set_order(self, little: bool) -> None:
@@ -270,6 +273,8 @@ class _Walker:
         """Read top-level elements into `into`, up to the end or out of a group; give the position reached."""
         last = max(only) if only else 0
         while True:
+            if not self.implicit:
+                position = self.run(position, into, only, stop_group, last)
             self.ensure(position, 12)
             if self.remaining(position) < 8:
                 if self.remaining(position) > 0 and any(self.window[position - self.base :]):
@@ -289,9 +294,41 @@ class _Walker:
                 continue
             position = self.element(tag, vr, length, value_at + self.base, into, only)
 
+    def run(self, position: int, into: DataSet, only: Collection[int] | None, stop_group: int, last: int) -> int:
+        """Take elements as long as they are plain: explicit short representations, wholly in the window.
+
+        Most elements are, and this loop is what the speed of a scan depends on.
+        """
+        window, base, unpack = self.window, self.base, self.explicit_head
+        at, size = position - base, len(window)
+        if at < 0:
+            return position
+        while at + 8 <= size:
+            group, element, code, length = unpack(window, at)
+            vr = _SHORT.get(code)
+            end = at + 8 + length
+            tag = group << 16 | element
+            if vr is None or end > size or (last and tag > last):
+                break
+            if group == 0xFFFE or (stop_group and group != stop_group):
+                break
+            if only is None or tag in only:
+                into[tag] = Element(vr, window[at + 8 : end], at + 8 + base, length)
+            if tag == _PIXEL_REPRESENTATION and length >= 2:
+                self.signed = bool(struct.unpack_from(self.order + "H", window, at + 8)[0])
+            at = end
+            self.count += 1
+        self.check_count()
+        return at + base
+
+    def check_count(self) -> None:
+        if self.count > MAX_ELEMENTS:
+            raise Unreadable(f"the header has more than {MAX_ELEMENTS} elements", hint="the file may be malicious")
+
     def element(self, tag: int, vr: str, length: int, start: int, into: DataSet, only: Collection[int] | None) -> int:
         """Take one top-level element whose value starts at `start`; give the position after it."""
         wanted = only is None or tag in only
+        self.count += 1
         if tag in PIXEL_TAGS:
             into[tag] = Element(vr, None, start, length)
             return self.after_pixels(start, length)
@@ -312,7 +349,7 @@ class _Walker:
         if len(value) < length:
             raise _Broken(f"element {tag:08X} is cut off")
         into[tag] = Element(vr, value, start, length)
-        if tag == 0x00280103 and length >= 2:
+        if tag == _PIXEL_REPRESENTATION and length >= 2:
             self.signed = bool(struct.unpack_from(self.order + "H", value)[0])
         return start + length
 
@@ -337,10 +374,12 @@ class _Walker:
         implicit = self.implicit or vr == "UN"
         while True:
             end = start - self.base + length if length != UNDEFINED else None
+            found.clear()
+            counted = self.count
             try:
-                found.clear()
                 return self.items(self.window, start - self.base, end, implicit, 1, found) + self.base
             except (_Short, struct.error):
+                self.count = counted  # it is read again from its start
                 before = self.remaining(start)
                 if before >= min(MAX_SEQUENCE_BYTES, have) or length != UNDEFINED:
                     raise _Broken("a sequence is cut off") from None
@@ -422,6 +461,8 @@ class _Walker:
             item: DataSet = {}
             found.append(item)
             at = self.item(window, at, stop, implicit, depth, item)
+            self.count += 1 + len(item)
+            self.check_count()
         return at
 
     def item(self, window: bytes, at: int, stop: int | None, implicit: bool, depth: int, item: DataSet) -> int:
