@@ -59,6 +59,7 @@ class Execution:
         self._how = how
         self._subjects: dict[str, str] = {}
         self._studies: dict[tuple[str, str], str] = {}
+        self._versions: dict[str, list[str]] = {}
         self._done = _Done({f.path: f for f in plan.files}, {s.key: s.existing for s in plan.series if s.existing})
         self._activity = Activity(
             id=str(uuid7()),
@@ -158,6 +159,7 @@ class Execution:
                 whole.append(one)
         if not whole:
             return
+        self._learn_versions(whole)
         with self._catalog.transaction() as writer:
             writer.put_blobs({b.sha256: b for s in whole for b in self._blobs_of(s, blobs)}.values())
             for one in whole:
@@ -268,24 +270,34 @@ class Execution:
             return [
                 Instance(id=str(uuid7()), series=series_id, uid=uid, file=description.parts[0].name, sha256=shas[0])
             ]
-        here = self._catalog.known_instances(
-            {i.sop_instance_uid for i in description.instances if i.sop_instance_uid}
-        )
-        instances = []
-        for part, identity, sha in zip(description.parts, description.instances, shas, strict=False):
-            others = {s for _, s, _ in here.get(identity.sop_instance_uid, []) if s != sha}
-            instances.append(
-                Instance(
-                    id=str(uuid7()),
-                    series=series_id,
-                    uid=identity.sop_instance_uid or one.uid,
-                    sop_class_uid=identity.sop_class_uid,
-                    file=part.name,
-                    sha256=sha,
-                    version=1 + len(others),
-                )
+        identities = zip(description.parts, description.instances, shas, strict=False)
+        return [
+            Instance(
+                id=str(uuid7()),
+                series=series_id,
+                uid=identity.sop_instance_uid or one.uid,
+                sop_class_uid=identity.sop_class_uid,
+                file=part.name,
+                sha256=sha,
+                version=self._version(identity.sop_instance_uid, sha),
             )
-        return instances
+            for part, identity, sha in identities
+        ]
+
+    def _learn_versions(self, batch: Sequence[PlannedSeries]) -> None:
+        """Learn which SOP Instance UIDs of a batch are here, and with which bytes."""
+        uids = {i.sop_instance_uid for s in batch for i in s.description.instances if i.sop_instance_uid}
+        for uid, versions in self._catalog.known_instances(uids - self._versions.keys()).items():
+            self._versions[uid] = [sha for _, sha, _ in sorted(versions, key=lambda v: v[2])]
+
+    def _version(self, uid: str, sha: str) -> int:
+        """Number the contents of one SOP Instance UID, in the order in which they came."""
+        if not uid:
+            return 1
+        versions = self._versions.setdefault(uid, [])
+        if sha not in versions:
+            versions.append(sha)
+        return versions.index(sha) + 1
 
     def _project_id(self) -> str:
         return self._catalog.project(self._plan.project).id
