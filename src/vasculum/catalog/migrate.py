@@ -6,7 +6,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from vasculum.errors import Unreadable, VasculumError
+from vasculum.errors import Unavailable, Unreadable, VasculumError
 
 from . import dialect
 
@@ -14,13 +14,17 @@ HEAD = "0001"
 """The newest revision; a test compares it with the migrations."""
 
 
-def revision(connection: sa.Connection) -> str:
+def revision(engine: sa.Engine) -> str:
     """Give the schema revision of a catalogue; raise Unreadable where there is none."""
     try:
-        found = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()
+        with engine.connect() as connection:
+            return str(connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar())
     except sa.exc.DatabaseError as error:
+        if isinstance(error, sa.exc.OperationalError) and "no such table" not in str(error.orig):
+            raise Unavailable(
+                "the catalogue cannot be opened", hint="is the disk full, or another process busy?"
+            ) from error
         raise Unreadable("this file is not a vasculum catalogue", hint="run vasculum init") from error
-    return str(found)
 
 
 def upgrade(engine: sa.Engine) -> None:
@@ -45,8 +49,7 @@ def bring_forward(engine: sa.Engine) -> None:
     VasculumError
         The catalogue was written by a newer vasculum.
     """
-    with engine.connect() as connection:
-        found = revision(connection)
+    found = revision(engine)
     if found == HEAD:
         return
     if found > HEAD:
