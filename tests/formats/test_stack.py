@@ -137,6 +137,17 @@ def test_the_right_log_of_several_is_taken(tmp_path: Path) -> None:
     assert everything_once(items, results)
 
 
+def test_a_log_of_one_stack_says_nothing_of_other_pictures(tmp_path: Path) -> None:
+    items = slices(tmp_path, [f"fish_rec{n:04}.png" for n in range(3)])
+    items |= slices(tmp_path, [f"photo{n}.png" for n in range(2)] + [f"other{n}.png" for n in range(3)], (9, 9))
+    (tmp_path / "fish_rec.log").write_text(LOG + REC.format(3, 6))
+    results = PICTURE.assemble(items | describe(tmp_path, ["fish_rec.log"]))
+    by_title = {d.title: d for d in results}
+    assert by_title["fish_rec"].geometry is not None
+    assert by_title["other"].geometry is None
+    assert [d.kind for d in results if d.title.startswith("photo")] == [Kind.IMAGE, Kind.IMAGE]
+
+
 def test_a_log_that_tells_of_other_slices_is_doubted(tmp_path: Path) -> None:
     items = slices(tmp_path, [f"fish_rec{n:04}.png" for n in range(4)])
     (tmp_path / "fish_rec.log").write_text(LOG + REC.format(2452, 12))

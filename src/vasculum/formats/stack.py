@@ -61,8 +61,11 @@ def assemble(items: Mapping[str, Description]) -> Sequence[Description]:
     logs = {key: d for key, d in items.items() if d.format == "scanlog"}
     used: set[str] = set()
     results: list[Description] = []
-    for group in _numbered_groups({k: d for k, d in items.items() if k not in logs}):
-        log = _matching_log(group, logs) if group[0].number >= 0 else ""
+    groups = _numbered_groups({k: d for k, d in items.items() if k not in logs})
+    named = [_named_log(group, logs) for group in groups]
+    free = {key: d for key, d in logs.items() if key not in named}
+    for group, own in zip(groups, named, strict=True):
+        log = own or (_log_beside(group, free) if len(group) >= SLICES_LEAST else "")
         if len(group) < (2 if log else SLICES_LEAST):
             results += [_renamed(s.description, s.key) for s in group]
             continue
@@ -163,19 +166,27 @@ def _is_slice(description: Description) -> bool:
     return voxels is not None and voxels.axes in ("kji", "kjic") and voxels.sizes[0] == 1
 
 
-def _matching_log(group: Sequence[_Slice], logs: Mapping[str, Description]) -> str:
-    """Find the log of a stack: one that names its prefix, else the only fitting one of the folder; empty if none."""
-    folder = posixpath.dirname(group[0].key)
+def _named_log(group: Sequence[_Slice], logs: Mapping[str, Description]) -> str:
+    """Find the log that names the prefix of a stack; of several that of the folder, of the reconstruction. Or empty."""
+    if group[0].number < 0:
+        return ""
     stem = _plain(group[0].prefix)
+    fitting = [key for key, log in logs.items() if stem in {_plain(p) for p in (*scanlog.prefixes(log), _stem(key))}]
+    return max(fitting, key=lambda key: (_rank(key, group, logs[key]), key), default="")
 
-    def rank(key: str) -> tuple[bool, bool, bool]:
-        named = stem in {
-            _plain(p) for p in (*scanlog.prefixes(logs[key]), posixpath.splitext(posixpath.basename(key))[0])
-        }
-        return named, posixpath.dirname(key) == folder, scanlog.is_reconstruction(logs[key])
 
-    ranked = sorted(((rank(key), key) for key in logs), reverse=True)
-    return ranked[0][1] if ranked and any(ranked[0][0][:2]) else ""
+def _log_beside(group: Sequence[_Slice], logs: Mapping[str, Description]) -> str:
+    """Find a log in the folder of a stack, among those that name no other one; empty if there is none."""
+    beside = [key for key in logs if posixpath.dirname(key) == posixpath.dirname(group[0].key)]
+    return max(beside, key=lambda key: (_rank(key, group, logs[key]), key), default="")
+
+
+def _rank(key: str, group: Sequence[_Slice], log: Description) -> tuple[bool, bool]:
+    return posixpath.dirname(key) == posixpath.dirname(group[0].key), scanlog.is_reconstruction(log)
+
+
+def _stem(key: str) -> str:
+    return posixpath.splitext(posixpath.basename(key))[0]
 
 
 def _plain(prefix: str) -> str:

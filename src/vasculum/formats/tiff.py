@@ -109,8 +109,10 @@ def _opened(path: Path) -> Iterator[Any]:
             if not tiff.series:
                 raise Unreadable("the TIFF has no pages")
             yield tiff
-    except (VasculumError, MemoryError, OSError):
+    except (VasculumError, OSError):
         raise
+    except MemoryError:
+        raise Unreadable("a page of the TIFF states an impossible size") from None
     except Exception:
         # tifffile lets through whatever a wrong tag leads to: struct.error, IndexError, zlib.error, KeyError ...
         raise Unreadable("the TIFF is damaged") from None
