@@ -66,6 +66,8 @@ class Child:
                     self._fresh = False
             except Ended:
                 alone, why, crashed = self._fresh, *self._end()
+                if self._stopped:
+                    raise Unavailable("reading was stopped") from None
                 if alone or not crashed:
                     answers.append(Answer(refusal=why, kind=Unreadable.kind))
         return answers
