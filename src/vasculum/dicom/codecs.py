@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import zlib
 from collections.abc import Callable
 from typing import Any
@@ -35,6 +36,9 @@ def decompress(raw: bytes, layout: PixelLayout) -> NDArray[Any]:
         raise Unsupported(f"pixels of transfer syntax {layout.syntax or 'unknown'} cannot be decoded")
     if layout.frame_bytes > LARGE_FRAME_BYTES and layout.frame_bytes > MAX_RATIO * len(raw):
         raise Unreadable("a compressed frame claims to be implausibly large", hint="it may be a decompression bomb")
+    size = codestream_size(raw)
+    if size is not None and size != (layout.rows, layout.columns):
+        raise Unreadable("a compressed frame is not of the size that the header says")
     try:
         array = decoder(raw, layout)
     except (KeyboardInterrupt, SystemExit):
@@ -42,6 +46,29 @@ def decompress(raw: bytes, layout: PixelLayout) -> NDArray[Any]:
     except BaseException as error:  # decoders in Rust panic past Exception
         raise Unreadable(f"a compressed frame is damaged ({type(error).__name__})") from None
     return _shaped(array, layout)
+
+
+def codestream_size(raw: bytes) -> tuple[int, int] | None:
+    """Give rows and columns as a JPEG, JPEG-LS or JPEG 2000 codestream states them; None for anything else.
+
+    A decoder believes them and allocates, so they are compared with the header first.
+    """
+    if raw[:4] == b"\xff\x4f\xff\x51" and len(raw) >= 24:  # JPEG 2000: SOC, SIZ (ISO 15444-1 A.5.1)
+        right, bottom, left, top = struct.unpack_from(">4I", raw, 8)
+        return bottom - top, right - left
+    if raw[:2] != b"\xff\xd8":
+        return None
+    at = 2
+    while at + 9 <= len(raw) and raw[at] == 0xFF:
+        marker = raw[at + 1]
+        if marker == 0xFF:
+            at += 1
+            continue
+        if marker == 0xF7 or (0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC)):
+            rows, columns = struct.unpack_from(">HH", raw, at + 5)
+            return (rows, columns) if rows else None  # 0: the number of lines follows the scan
+        at += 2 + int.from_bytes(raw[at + 2 : at + 4], "big")
+    return None
 
 
 def inflate_frame(raw: bytes, layout: PixelLayout) -> bytes:
@@ -73,6 +100,14 @@ def _jpeg(raw: bytes, layout: PixelLayout) -> NDArray[Any]:
     if layout.photometric == "RGB" and not transformed:
         return np.asarray(imagecodecs.jpeg_decode(raw, colorspace="RGB", outcolorspace="RGB"))
     return np.asarray(imagecodecs.jpeg_decode(raw))
+
+
+def _jpeg_ls(raw: bytes, _: PixelLayout) -> NDArray[Any]:
+    """JPEG-LS. CharLS counts to 2**32 where a damaged stream has no end marker, so it is given one."""
+    import imagecodecs
+
+    whole = raw if raw.rstrip(b"\0").endswith(b"\xff\xd9") else raw + b"\xff\xd9"
+    return np.asarray(imagecodecs.jpegls_decode(whole))
 
 
 def _by_name(name: str) -> Decoder:
@@ -125,8 +160,8 @@ _DECODERS: dict[str, Decoder] = {
     _JPEG + "51": _jpeg,
     _JPEG + "57": _by_name("ljpeg_decode"),
     _JPEG + "70": _by_name("ljpeg_decode"),
-    _JPEG + "80": _by_name("jpegls_decode"),
-    _JPEG + "81": _by_name("jpegls_decode"),
+    _JPEG + "80": _jpeg_ls,
+    _JPEG + "81": _jpeg_ls,
     _JPEG + "90": _by_name("jpeg2k_decode"),
     _JPEG + "91": _by_name("jpeg2k_decode"),
     _JPEG + "201": _by_name("jpeg2k_decode"),

@@ -113,7 +113,7 @@ def _room(header: Header, layout: PixelLayout) -> int:
     """The most frames that the bytes of the file can hold, rounded up; a declared number is not believed further."""
     there = header.size * MAX_DEFLATE_RATIO if header.inflated else header.size - layout.offset
     if layout.native:
-        return max(1, -(-8 * there // layout.frame_bits))
+        return max(1, -(-8 * min(there, layout.length) // layout.frame_bits))
     return max(1, there // 8)  # every fragment has a head of eight bytes
 
 
