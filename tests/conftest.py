@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+from tests.command import Called, Command
 
 SHARED_DATA = Path(os.environ.get("VASCULUM_SHARED_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
 """Real files of every kind, beside the checkout; a test that needs them is skipped where they are not."""
@@ -43,3 +46,35 @@ def _no_settings_of_the_machine(monkeypatch: pytest.MonkeyPatch, tmp_path_factor
         if name not in {"VASCULUM_REQUIRE_INTEROP", "VASCULUM_SHARED_DATA"}:
             monkeypatch.delenv(name)
     monkeypatch.setenv("VASCULUM_CONFIG", str(tmp_path_factory.getbasetemp() / "no-settings.toml"))
+
+
+@pytest.fixture
+def command(capsys: pytest.CaptureFixture[str]) -> Command:
+    """Call the command in this process."""
+    from vasculum.cli.main import run
+
+    def call(*words: object) -> Called:
+        capsys.readouterr()
+        code = run([str(word) for word in words])
+        captured = capsys.readouterr()
+        return Called(code, captured.out, captured.err)
+
+    return call
+
+
+@pytest.fixture(scope="session")
+def filled(repositories: Path) -> Path:
+    """Give a repository that holds the sample data. Not to be changed."""
+    import vasculum
+    from vasculum.samples import METADATA_TABLE, SAMPLES
+
+    root = repositories / "samples"
+    with vasculum.init_repository(root) as repository:
+        repository.execute(repository.plan_import([SAMPLES], metadata=SAMPLES / METADATA_TABLE))
+    return root
+
+
+@pytest.fixture
+def own(filled: Path, tmp_path: Path) -> Path:
+    """Give a copy of that repository, to be changed."""
+    return Path(shutil.copytree(filled, tmp_path / "repository"))

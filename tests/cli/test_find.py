@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tests.cli.conftest import Command
+from tests.command import Command
 
 STRAIN = "BKS.Cg-Dock7m +/+ Leprdb/J"
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.cli.conftest import Command
+from tests.command import Command
 from vasculum.cli.plan_view import print_refusals
 from vasculum.model.plans import FileOutcome, Outcome
 from vasculum.samples import METADATA_TABLE, SAMPLES

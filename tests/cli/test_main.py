@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.cli.conftest import Command
+from tests.command import Command
 from vasculum import errors
 from vasculum.cli.main import COMMANDS
 

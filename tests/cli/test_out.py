@@ -11,7 +11,7 @@ import nibabel
 import nrrd
 import pytest
 
-from tests.cli.conftest import Command
+from tests.command import Command
 from vasculum.samples import SAMPLES
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pydicom
 import pytest
 
-from tests.cli.conftest import Command, command  # noqa: F401 - a fixture
+from tests.command import Command
 from vasculum.samples import SAMPLES
 
 NAME, IDENTIFIER, BIRTH = "Plantedname^Zebulon", "PLANTED-4711", "19010203"
@@ -35,7 +35,7 @@ def patients(tmp_path: Path) -> Path:
 def test_what_is_printed_names_no_one(
     patients: Path,
     tmp_path: Path,
-    command: Command,  # noqa: F811
+    command: Command,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level(logging.DEBUG)

@@ -12,8 +12,10 @@ from vasculum.cli.options import NO_OPTIONS, Options
 
 EXAMPLES = """\
 Examples:
-  vasculum init                      a repository in ./vasculum-repo
-  vasculum init /data/museum         one elsewhere; then: export VASCULUM_REPO=/data/museum
+  vasculum init
+      a repository in ./vasculum-repo
+  vasculum init /data/museum
+      one elsewhere; then: export VASCULUM_REPO=/data/museum
 
 'vasculum import' makes the repository by itself where there is none."""
 

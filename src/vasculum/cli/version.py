@@ -10,7 +10,8 @@ from vasculum.cli.options import NO_OPTIONS, Options
 
 EXAMPLES = """\
 Examples:
-  vasculum version           put it into bug reports
+  vasculum version
+      put it into bug reports
   vasculum version --json"""
 
 LIBRARIES = ("pydicom", "highdicom", "numpy", "SimpleITK", "nibabel", "pynrrd", "SQLAlchemy", "isal")
