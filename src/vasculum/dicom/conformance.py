@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
 _SECONDS = 120
+_ABSENT_REFERENCE = "Error - Missing SOPInstanceUID that was referenced"
 
 
 def find_program(name: str) -> str | None:
@@ -44,14 +45,17 @@ def dciodvfy(path: Path) -> list[str]:
 def entity_check(paths: Sequence[Path]) -> list[str]:
     """Check that objects agree on their patient, study, series and frame of reference (`dcentvfy`).
 
-    Gives everything it says: silence is what is wanted.
+    Gives everything it says, silence being what is wanted, but for one thing: that an object names instances which are
+    not among the files. A converted or derived object names what it was made from (PS3.3 C.7.6.16.2.8 and others),
+    whether or not the originals travel with it.
 
     Raises
     ------
     Unavailable
         The program is not installed.
     """
-    return _run("dcentvfy", [str(path) for path in paths])
+    lines = _run("dcentvfy", [str(path) for path in paths])
+    return [line for line in lines if not line.startswith(_ABSENT_REFERENCE)]
 
 
 def _is_error(line: str) -> bool:

@@ -110,19 +110,15 @@ def write_volume(
     unit: str = "",
     when: datetime,
 ) -> Written:
-    """Write a volume as one multi-frame image.
+    """Write a volume as one multi-frame image of the class that `image_class` chooses.
 
     Parameters
     ----------
     slabs
-        Values after rescale, shape (n, j, i) or (n, j, i, 3), in k order; together `geometry.shape`. Never held whole.
-    geometry
-        Right-handed, LPS millimetres.
-    dtype
-        Type of the values in `slabs`.
+        Values after rescale, shape (n, j, i) or (n, j, i, 3), of type `dtype`, in k order; together
+        `geometry.shape` (right-handed, LPS millimetres). Never held whole.
     source_headers
-        Of a classic CT, MR or PET series: one header (DICOM JSON) per slice, in k order. The result is then a Legacy
-        Converted Enhanced image that keeps them (`legacy.converted`).
+        Of a classic CT, MR or PET series: a DICOM JSON header per slice, in k order, kept as by `legacy`.
     window
         Centre and width for display.
     unit
@@ -156,20 +152,26 @@ def write_volume(
             unit=unit,
             when=when,
         )
-        converted = _converted(header)
-        apply_subject(
-            converted.dataset, context, {"label": label, "uid": series_uid, "source_elements": converted.unplaced}
-        )
-        return write_streamed(
-            path,
-            converted.dataset,
-            stream.slabs,
-            dtype=chosen.dtype,
-            frame_shape=(*geometry.shape[1:], 3) if axes == "kjic" else geometry.shape[1:],
-            frames=geometry.shape[0],
-            pixel_keyword=chosen.pixel_keyword,
-            notes=converted.notes,
-        )
+        return _write(path, stream.slabs, header, chosen, context)
+
+
+def _write(
+    path: Path, slabs: Iterable[NDArray[Any]], header: VolumeHeader, chosen: ImageClass, context: Context
+) -> Written:
+    converted = _converted(header)
+    own = {"label": header.label, "uid": header.series_uid, "source_elements": converted.unplaced}
+    apply_subject(converted.dataset, context, own)
+    samples = (3,) if chosen.sop_class_uid == COLOR_CAPTURE else ()
+    return write_streamed(
+        path,
+        converted.dataset,
+        slabs,
+        dtype=chosen.dtype,
+        frame_shape=(*header.geometry.shape[1:], *samples),
+        frames=header.geometry.shape[0],
+        pixel_keyword=chosen.pixel_keyword,
+        notes=converted.notes,
+    )
 
 
 def _converted(header: VolumeHeader) -> Converted:

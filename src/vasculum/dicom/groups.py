@@ -91,7 +91,7 @@ def first_text(attributes: Attributes, keyword: str) -> str:
 def frame_of_reference(ds: Dataset, uid: str) -> None:
     """Set the Frame of Reference module."""
     ds.FrameOfReferenceUID = uid
-    ds.PositionReferenceIndicator = ""
+    ds.setdefault("PositionReferenceIndicator", "")
 
 
 def frame_of_reference_of(geometry: Geometry, series_uid: str) -> str:

@@ -318,7 +318,6 @@ def _anatomy(ds: Dataset, slices: SliceHeaders) -> None:
         regions = [code_item(code)]
     if not regions:
         slices.copy_shared(ds, "Laterality")
-        ds.setdefault("Laterality", "")
         return
     side = slices.text(0, "ImageLaterality") or slices.text(0, "Laterality")
     _shared(ds).FrameAnatomySequence = [

@@ -41,6 +41,11 @@ SPECIMEN_CLASSES = frozenset(
 )  # fmt: skip
 """SOP classes whose IOD has the Specimen module (PS3.3 annex A)."""
 
+_LATERALITY_CLASSES = frozenset(
+    f"1.2.840.10008.5.1.4.1.1.{suffix}" for suffix in ("2.2", "4.4", "128.1", "7.2", "7.3", "7.4", "66")
+)
+"""Classes that state the side at the top where no frame states it."""
+
 _PREPARATION = (
     ("collected", "collection date"),
     ("collector", "collector"),
@@ -105,6 +110,7 @@ def apply_subject(ds: Dataset, context: Context, series_metadata: Mapping[str, A
     _trial(ds, context, terms)
     if context.subject_kind is SubjectKind.SPECIMEN and str(ds.SOPClassUID) in SPECIMEN_CLASSES:
         _specimen(ds, context, terms)
+    _laterality(ds)
     _record(ds, context.record, series_metadata)
 
 
@@ -255,9 +261,10 @@ def _strain(ds: Dataset, terms: SubjectTerms) -> None:
     modifications = terms.values.get("modification", ())
     if modifications:
         scheme = fit_text("LO", terms.first("modification_nomenclature")) or "UNSPECIFIED"
+        # one item for all: dciodvfy takes no second one
+        description = fit_text("UC", "; ".join(modifications))
         ds.GeneticModificationsSequence = [
-            item(GeneticModificationsDescription=fit_text("UC", text), GeneticModificationsNomenclature=scheme)
-            for text in modifications
+            item(GeneticModificationsDescription=description, GeneticModificationsNomenclature=scheme)
         ]
 
 
@@ -318,6 +325,16 @@ def _specimen(ds: Dataset, context: Context, terms: SubjectTerms) -> None:
         ds.CodingSchemeIdentificationSequence = [
             item(CodingSchemeDesignator=OWN_SCHEME, CodingSchemeName="vasculum terms for specimens")
         ]
+
+
+def _laterality(ds: Dataset) -> None:
+    """Laterality (C.7.3.1) has no place beside a specimen or Frame Anatomy, and may be empty, not absent, otherwise."""
+    shared = ds.get("SharedFunctionalGroupsSequence") or [ds]
+    said = "SpecimenDescriptionSequence" in ds or "FrameAnatomySequence" in shared[0]
+    if said and "Laterality" in ds:
+        del ds.Laterality
+    elif not said and str(ds.SOPClassUID) in _LATERALITY_CLASSES:
+        ds.Laterality = ds.get("Laterality") or ""
 
 
 def _preparation(terms: SubjectTerms) -> list[Dataset]:

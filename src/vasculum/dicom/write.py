@@ -141,15 +141,29 @@ def write_streamed(
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+    place = (len(header), length, digest.hexdigest())
+    return _written(path, ds, place, stored, frames, pixel_keyword, notes)
+
+
+def _written(
+    path: Path,
+    ds: Dataset,
+    place: tuple[int, int, str],
+    stored: np.dtype[Any],
+    frames: int,
+    pixel_keyword: str,
+    notes: tuple[str, ...],
+) -> Written:
+    offset, length, digest = place
     return Written(
         path=path,
         sop_class_uid=str(ds.SOPClassUID),
         sop_instance_uid=str(ds.SOPInstanceUID),
         series_uid=str(ds.SeriesInstanceUID),
         frame_of_reference=str(ds.get("FrameOfReferenceUID", "")),
-        pixel_offset=len(header),
+        pixel_offset=offset,
         pixel_length=length,
-        sha256_of_pixels=digest.hexdigest(),
+        sha256_of_pixels=digest,
         dtype=stored.str,
         frames=frames,
         pixel_keyword=pixel_keyword,
