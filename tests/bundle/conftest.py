@@ -33,10 +33,14 @@ def zoo(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Packed:
     segs = shared_data / "seg-nrrd/slicerio"
     made = {
         "oblique": nrrd_file(folder / "oblique.nrrd", random.integers(-1000, 3000, (7, 8, 9), np.int16), oblique()),
-        "left float": nrrd_file(folder / "left float.nrrd", random.normal(size=(7, 8, 9)).astype("f4"), oblique(True)),
+        "left float": nrrd_file(
+            folder / "left float.nrrd", random.normal(size=(7, 8, 9)).astype("f4"), oblique(True)
+        ),
         "odd": nrrd_file(folder / "odd.nrrd", random.integers(0, 255, (3, 5, 7), np.uint8), oblique()),
         "time": nrrd_file(folder / "time.nrrd", random.integers(0, 99, (6, 3, 5, 7), np.int16), oblique(), "tkji"),
-        "colour": nrrd_file(folder / "colour.nrrd", random.integers(0, 99, (3, 5, 7, 3), np.uint8), oblique(), "kjic"),
+        "colour": nrrd_file(
+            folder / "colour.nrrd", random.integers(0, 99, (3, 5, 7, 3), np.uint8), oblique(), "kjic"
+        ),
         "no size": nrrd_file(folder / "no size.nrrd", random.integers(0, 99, (3, 5, 7), np.uint8), None),
     }
     files = {

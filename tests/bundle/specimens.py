@@ -23,7 +23,15 @@ from vasculum.model.records import Activity, Agent, Blob, Series, StoredFile, St
 
 WHEN = datetime(2026, 3, 1, 12, 30, 40, tzinfo=UTC)
 STRAIN = "BKS.Cg-Dock7m +/+ Leprdb/J"
-HARD_STRINGS = (STRAIN, "UWBM:Mamm:0082411", "Ñandú", "日本", "a;b%25c % \"q\" <x> & 'y' ^|z:", "tab\tnl\nend", "C:\\raw\\50%20x")
+HARD_STRINGS = (
+    STRAIN,
+    "UWBM:Mamm:0082411",
+    "Ñandú",
+    "日本",
+    "a;b%25c % \"q\" <x> & 'y' ^|z:",
+    "tab\tnl\nend",
+    "C:\\raw\\50%20x",
+)
 """Story S6: strings that come back exactly."""
 
 SUBJECT = Subject(

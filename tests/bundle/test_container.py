@@ -61,7 +61,9 @@ def test_info_zip_finds_nothing_wrong(tmp_path: Path) -> None:
     assert subprocess.run([unzip, "-tqq", str(path)], check=False).returncode == 0
 
 
-@pytest.mark.parametrize("name", ["", "/a", "../a", "a/../../b", "a/./b", "C:/a", "C:a", "a\\b", "a/", "a\0b", "//x/y"])
+@pytest.mark.parametrize(
+    "name", ["", "/a", "../a", "a/../../b", "a/./b", "C:/a", "C:a", "a\\b", "a/", "a\0b", "//x/y"]
+)
 def test_names_that_climb_are_neither_written_nor_read(tmp_path: Path, name: str) -> None:
     assert not is_safe_name(name)
     with ContainerWriter(tmp_path / "w.zip", when=WHEN) as writer, pytest.raises(Invalid):
@@ -136,7 +138,11 @@ def test_a_file_that_grows_while_it_is_packed_is_refused(tmp_path: Path) -> None
         writer.add_file("a", source)
 
 
-@given(st.dictionaries(st.from_regex(r"[a-zé日 ]{1,8}(/[a-z.]{1,5}x){0,2}", fullmatch=True), st.binary(max_size=9000), max_size=5))
+@given(
+    st.dictionaries(
+        st.from_regex(r"[a-zé日 ]{1,8}(/[a-z.]{1,5}x){0,2}", fullmatch=True), st.binary(max_size=9000), max_size=5
+    )
+)
 def test_any_files_come_back(tmp_path_factory: pytest.TempPathFactory, files: dict[str, bytes]) -> None:
     folder = tmp_path_factory.mktemp("zip")
     path = _written(folder / "x.zip", files, aligned=True)

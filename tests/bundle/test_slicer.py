@@ -26,7 +26,9 @@ def test_slicer_reads_the_scene_without_a_complaint(in_slicer: dict[str, Any]) -
 
 
 @pytest.mark.parametrize("label", ["head", "skull", "chest", "oblique", "left float", "odd"])
-def test_voxels_spacing_and_directions_are_equal_in_slicer(zoo: Packed, in_slicer: dict[str, Any], label: str) -> None:
+def test_voxels_spacing_and_directions_are_equal_in_slicer(
+    zoo: Packed, in_slicer: dict[str, Any], label: str
+) -> None:
     item, node = zoo.items[label], _named(in_slicer["volumes"])[label]
     assert item.voxels
     array, geometry = right_handed(item.voxels(), item.series.geometry, "kji")
@@ -76,7 +78,10 @@ def test_a_segment_lies_where_it_lay(zoo: Packed, in_slicer: dict[str, Any]) -> 
     assert item.voxels and geometry
     node = _named(in_slicer["segmentations"])["one layer"]
     segment, found = item.series.segments[0], node["segments"][0]
-    ours = np.argwhere(item.voxels() == segment.label_value)[:, ::-1] @ geometry.affine[:3, :3].T + geometry.affine[:3, 3]
+    ours = (
+        np.argwhere(item.voxels() == segment.label_value)[:, ::-1] @ geometry.affine[:3, :3].T
+        + geometry.affine[:3, 3]
+    )
     first = np.array(found["extent"][::2])
     theirs = np.c_[np.argwhere(found["array"])[:, ::-1] + first, np.ones(found["array"].sum())]
     theirs = (theirs @ (RAS_FROM_LPS @ np.array(found["ijk_to_ras"])).T)[:, :3]
@@ -155,4 +160,6 @@ def test_hard_strings_come_back_from_slicer(tmp_path: Any) -> None:
     assert all(v["array"].shape == (2, 3, 4) for v in scene["volumes"])
     with open_bundle(tmp_path / "hard.mrb") as bundle:
         assert list(bundle.volumes) == list(HARD_STRINGS)
-        assert [bundle.metadata["subject"]["metadata"][f"hard_{n}"] for n in range(len(HARD_STRINGS))] == [*HARD_STRINGS]
+        assert [bundle.metadata["subject"]["metadata"][f"hard_{n}"] for n in range(len(HARD_STRINGS))] == [
+            *HARD_STRINGS
+        ]

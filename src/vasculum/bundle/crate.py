@@ -127,7 +127,7 @@ def _file(member: PackedMember) -> dict[str, Any]:
         "sha256": member.sha256,
     }
     if member.original_name:
-        entity["alternateName"] = plain(member.original_name.encode("utf-8", "replace").decode())
+        entity["alternateName"] = member.original_name
     if member.series:
         entity["identifier"] = member.series
         entity["about"] = {"@id": "#subject"}
