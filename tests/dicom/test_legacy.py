@@ -192,13 +192,15 @@ def test_pixel_padding_is_rescaled_with_the_pixels(tmp_path: Path, shared_data: 
     assert ds.PixelPaddingValue == -3024
 
 
-def test_headers_that_cannot_be_converted_are_said_to_be_lost(tmp_path: Path, shared_data: Path) -> None:
+def test_headers_that_cannot_be_converted_go_to_the_record(tmp_path: Path, shared_data: Path) -> None:
     series = classic(shared_data / SERIES["mr-ge"][0])
     mixed = [{**series.headers[0], "00080016": {"vr": "UI", "Value": [LCE_CT]}}, *series.headers[1:]]
     for headers in (mixed, series.headers[:-1]):
         written = convert(tmp_path / "x", series, source_headers=headers)
         assert written.sop_class_uid == "1.2.840.10008.5.1.4.1.1.4.1"
-        assert "not kept" in written.notes[0]
+        assert "record only" in written.notes[0]
+        elements = read_record(pydicom.dcmread(written.path))["series"]["source_elements"]
+        assert elements["00200013"] == [h["00200013"] for h in headers]
         assert dciodvfy(written.path) == []
 
 

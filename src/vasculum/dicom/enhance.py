@@ -36,6 +36,7 @@ from vasculum.model.description import Attributes
 from vasculum.model.geometry import Geometry
 
 from .legacy import Converted, converted_class, converted_dataset
+from .slices import SliceHeaders
 from .spool import narrowed
 from .subject import Context, apply_subject
 from .volume_header import (
@@ -115,14 +116,11 @@ def write_volume(
     Parameters
     ----------
     slabs
-        Values after rescale, shape (n, j, i) or (n, j, i, 3), of type `dtype`, in k order; together
-        `geometry.shape` (right-handed, LPS millimetres). Never held whole.
+        Values after rescale, shape (n, j, i) or (n, j, i, 3), in k order of `geometry` (right-handed, LPS).
     source_headers
         Of a classic CT, MR or PET series: a DICOM JSON header per slice, in k order, kept as by `legacy`.
-    window
-        Centre and width for display.
-    unit
-        UCUM code or DICOM Rescale Type of the values.
+    window, unit
+        Centre and width for display; UCUM code or DICOM Rescale Type of the values.
     when
         Of the writing: Content Date and Time, which every class demands.
 
@@ -179,5 +177,7 @@ def _converted(header: VolumeHeader) -> Converted:
     sop_class_uid = converted_class(header) if header.source_headers else ""
     if sop_class_uid:
         return converted_dataset(header, sop_class_uid)
-    lost = ("the headers of the slices are not kept in this class",) if header.source_headers else ()
-    return Converted(volume_dataset(header), {}, lost)
+    if header.source_headers:
+        kept = SliceHeaders(header.source_headers).as_json()
+        return Converted(volume_dataset(header), kept, ("the headers of the slices are kept in the record only",))
+    return Converted(volume_dataset(header), {}, ())

@@ -89,6 +89,13 @@ class SliceHeaders:
         """Give what is left and differs between slices, of one slice."""
         return self._left(index, shared=False)
 
+    def as_json(self) -> dict[str, list[Any]]:
+        """Give every element that is held in the header, as `unplaced` does."""
+        for tag in self._equal:
+            if _keeps(tag) and not any("BulkDataURI" in header.get(tag, {}) for header in self.headers):
+                self._unplace(tag, "")
+        return self.unplaced
+
     def _left(self, index: int, *, shared: bool) -> Dataset:
         from pydicom.dataset import Dataset
 
