@@ -2,10 +2,11 @@
 # Install, on Debian or Ubuntu, the programs and libraries that the interoperability tests speak to. Safe to repeat.
 #   libgl1 libxrender1 libxt6 libxext6 libsm6   what the slicer-core wheel (VTK) links to
 #   dcmtk                                       dcmdump, dcmmkdir: readers other than pydicom
+#   unzip                                       bundles must unpack with everybody's tools
 #   strace                                      fault injection in the tests of the store
 set -euo pipefail
 
-packages=(libgl1 libxrender1 libxt6 libxext6 libsm6 dcmtk strace)
+packages=(libgl1 libxrender1 libxt6 libxext6 libsm6 dcmtk strace unzip)
 missing=()
 for package in "${packages[@]}"; do
     dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$package")

@@ -14,7 +14,7 @@ Examples:
       put it into bug reports
   vasculum version --json"""
 
-LIBRARIES = ("pydicom", "highdicom", "numpy", "SimpleITK", "nibabel", "pynrrd", "SQLAlchemy", "isal")
+LIBRARIES = ("pydicom", "numpy", "nibabel", "tifffile", "imagecodecs", "SQLAlchemy", "isal")
 """Those whose version changes what is read or written."""
 
 
