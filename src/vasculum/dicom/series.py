@@ -7,11 +7,11 @@ from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from vasculum.model.description import Block, Description, DicomIdentity, Finding, Part, Voxels
+from vasculum.model.description import Block, Description, Finding, Part, Voxels
 from vasculum.model.kinds import Kind, Severity
 
-from .attributes import flatten
-from .headers import Gathered, SeriesHeaders
+from .headers import SeriesHeaders
+from .instances import common_findings, identity_of, join_instances, series_attributes
 from .stack import Cosines, Plane, Stack, stacks
 
 _P = "1.2.840.10008.5.1.4.1.1."
@@ -69,7 +69,7 @@ def _one_series(items: Mapping[str, Description]) -> list[Description]:
     results = [_together(stack, members, headers) for stack in _stacks(members)]
     if len(results) > 1:
         results = _explain_split(results, members)
-    return results + _join_instances([_renamed(items[key], key) for key in alone], headers)
+    return results + join_instances([_renamed(items[key], key) for key in alone], headers)
 
 
 def _is_slice(item: Description, json: Mapping[str, Any]) -> bool:
@@ -156,24 +156,19 @@ def _together(stack: Stack, members: Sequence[_Member], headers: SeriesHeaders) 
     first = chosen[0].item
     gathered = headers.gather([m.key for m in chosen])
     kind = _kind(first, stack)
-    findings = (*_common_findings([m.item for m in chosen]), *stack.findings)
+    findings = (*common_findings([m.item for m in chosen]), *stack.findings)
     return replace(
         first,
         kind=kind,
         parts=tuple(Part(name=m.key) for m in chosen),
         geometry=stack.geometry,
         voxels=_voxels(stack, chosen),
-        attributes=_attributes(first, gathered),
+        attributes=series_attributes(first, gathered),
         findings=findings,
         header=gathered.common_packed,
         differences=gathered.differences_packed,
-        instances=tuple(_identity(m.item) for m in chosen),
+        instances=tuple(identity_of(m.item) for m in chosen),
     )
-
-
-def _attributes(first: Description, gathered: Gathered) -> dict[str, Any]:
-    meta = {"00020010": {"vr": "UI", "Value": [first.dicom.transfer_syntax_uid if first.dicom else ""]}}
-    return dict(flatten((meta, gathered.common, *gathered.differences)))
 
 
 def _kind(first: Description, stack: Stack) -> Kind:
@@ -182,11 +177,6 @@ def _kind(first: Description, stack: Stack) -> Kind:
     if first.kind == Kind.IMAGE and stack.geometry is not None and stack.geometry.shape[0] > 1:
         return Kind.VOLUME
     return first.kind
-
-
-def _identity(item: Description) -> DicomIdentity:
-    assert item.dicom is not None
-    return item.dicom
 
 
 def _voxels(stack: Stack, chosen: Sequence[_Member]) -> Voxels:
@@ -208,23 +198,6 @@ def _voxels(stack: Stack, chosen: Sequence[_Member]) -> Voxels:
         blocks.append(replace(voxels.blocks[0], part=member.key, slope=slope, intercept=intercept))
     raw = all(v is not None and v.encoding == "raw" and v.dtype == first.dtype for v in each)
     return replace(first, axes=axes, sizes=sizes, blocks=tuple(blocks), encoding="raw" if raw else "dicom")
-
-
-def _common_findings(items: Sequence[Description]) -> tuple[Finding, ...]:
-    """Findings of single files, each said once, with the number of files. What one slice says of itself is dropped."""
-    counts: dict[str, int] = defaultdict(int)
-    first: dict[str, Finding] = {}
-    for item in items:
-        for finding in item.findings:
-            if finding.code in ("single-slice", "no-position") and len(items) > 1:
-                continue
-            counts[finding.code] += 1
-            first.setdefault(finding.code, finding)
-    many = len(items) > 1
-    return tuple(
-        replace(f, text=f"{f.text} ({counts[code]} of {len(items)} files)") if many else f
-        for code, f in first.items()
-    )
 
 
 def _explain_split(results: list[Description], members: Sequence[_Member]) -> list[Description]:
@@ -262,70 +235,3 @@ def _renamed(item: Description, key: str) -> Description:
     parts = (replace(item.parts[0], name=key), *item.parts[1:])
     instances = item.instances or ((item.dicom,) if item.dicom else ())
     return replace(item, parts=parts, voxels=voxels, instances=instances)
-
-
-def _join_instances(alone: list[Description], headers: SeriesHeaders) -> list[Description]:
-    """Multi-frame instances on one and the same grid are the time points of one array."""
-    groups: dict[Hashable, list[Description]] = defaultdict(list)
-    for n, item in enumerate(alone):
-        groups[_grid_key(item, n)].append(item)
-    return [group[0] if len(group) == 1 else _in_time(group, headers) for group in groups.values()]
-
-
-def _grid_key(item: Description, number: int) -> Hashable:
-    geometry, voxels = item.geometry, item.voxels
-    if item.kind != Kind.VOLUME or geometry is None or voxels is None or voxels.axes not in ("kji", "kjic"):
-        return number
-    if not geometry.regular or len(voxels.blocks) < 2 or item.dicom is None or item.modality == "RTDOSE":
-        return number
-    corners = tuple(float(v) for v in (geometry.corners().round(2) + 0.0).ravel())
-    types = tuple(str(v) for v in item.attributes.get("ImageType", ()))
-    echo = item.attributes.get(
-        "SharedFunctionalGroupsSequence.MREchoSequence.EffectiveEchoTime"
-    ) or item.attributes.get("PerFrameFunctionalGroupsSequence.MREchoSequence.EffectiveEchoTime")
-    return item.dicom.sop_class_uid, voxels.sizes, voxels.dtype, voxels.axes, corners, types, echo
-
-
-def _in_time(group: list[Description], headers: SeriesHeaders) -> Description:
-    ordered = sorted(group, key=_when)
-    first = ordered[0]
-    assert first.voxels is not None
-    blocks: list[Block] = []
-    for item in ordered:
-        voxels = item.voxels
-        assert voxels is not None
-        same = voxels.slope == first.voxels.slope and voxels.intercept == first.voxels.intercept
-        for block in voxels.blocks:
-            if not same and block.slope is None:
-                block = replace(block, slope=voxels.slope, intercept=voxels.intercept)
-            blocks.append(block)
-    raw = all(item.voxels is not None and item.voxels.encoding == "raw" for item in ordered)
-    voxels = replace(
-        first.voxels,
-        axes="t" + first.voxels.axes,
-        sizes=(len(ordered), *first.voxels.sizes),
-        blocks=tuple(blocks),
-        encoding="raw" if raw else "dicom",
-    )
-    gathered = headers.gather([item.parts[0].name for item in ordered])
-    return replace(
-        first,
-        parts=tuple(item.parts[0] for item in ordered),
-        voxels=voxels,
-        attributes=_attributes(first, gathered),
-        findings=_common_findings(ordered),
-        header=gathered.common_packed,
-        differences=gathered.differences_packed,
-        instances=tuple(_identity(item) for item in ordered),
-    )
-
-
-def _when(item: Description) -> tuple[float, str, float]:
-    acquisition = item.attributes.get("AcquisitionNumber", ())
-    moment = item.attributes.get("AcquisitionDateTime", ())
-    number = item.attributes.get("InstanceNumber", ())
-    return (_as_float(acquisition), str(moment[0]) if moment else "", _as_float(number))
-
-
-def _as_float(values: Sequence[object]) -> float:
-    return float(values[0]) if values and isinstance(values[0], int | float) else 0.0

@@ -95,26 +95,24 @@ def _kin(plane: Plane) -> Hashable:
 
 
 def _merge_orientations(groups: list[list[Plane]]) -> list[list[Plane]]:
-    """Join groups that rounding of the cosines has parted."""
+    """Join groups that only the rounding of the cosines has parted."""
     if len(groups) < 2 or len(groups) > 200:
         return groups
     merged: list[list[Plane]] = []
     for group in groups:
         for other in merged:
-            a, b = group[0], other[0]
-            if a.orientation and b.orientation and replace(_kin_free(a)) == _kin_free(b):
-                gap = max(abs(x - y) for x, y in zip(a.orientation, b.orientation, strict=True))
-                if gap < ORIENTATION_TOLERANCE:
-                    other += group
-                    break
+            if _nearly_parallel(group[0], other[0]):
+                other += group
+                break
         else:
             merged.append(list(group))
     return merged
 
 
-def _kin_free(plane: Plane) -> Plane:
-    spacing = plane.spacing and (float(f"{plane.spacing[0]:.4g}"), float(f"{plane.spacing[1]:.4g}"))
-    return Plane(0, plane.rows, plane.columns, spacing=spacing, label=plane.label)
+def _nearly_parallel(a: Plane, b: Plane) -> bool:
+    if a.orientation is None or b.orientation is None or _kin(replace(a, orientation=b.orientation)) != _kin(b):
+        return False
+    return max(abs(x - y) for x, y in zip(a.orientation, b.orientation, strict=True)) < ORIENTATION_TOLERANCE
 
 
 def _sort(group: list[Plane], frame: str) -> list[Stack]:
@@ -219,30 +217,41 @@ def _in_time(layers: list[list[Plane]], frame: str) -> Stack:
 
 def _uneven(group: list[Plane], layers: list[list[Plane]], frame: str) -> list[Stack]:
     """Some places have more planes than others: whole time points first, then what is doubled."""
+    layer_of = {plane.index: n for n, layer in enumerate(layers) for plane in layer}
     for _, key in _SPLITS[::-1]:
         parts = [sorted(part, key=_sequence) for part in _parted(group, key)]
-        full = [part for part in parts if len(part) == len(layers)]
-        alone = all(len({id(p) for p in part}) == len(part) and _distinct(part, layers) for part in parts)
-        if len(parts) > 1 and alone and (full or len(layers) > 1):
-            if full:
-                rest = [p for part in parts if len(part) != len(layers) for p in part]
-                done = _sort([p for part in full for p in part], frame)
-                return done + (_sort(rest, frame) if rest else [])
-            if len(parts) <= len(layers):
-                return [s for part in parts for s in _sort(part, frame)]
+        if len(parts) < 2 or any(len({layer_of[p.index] for p in part}) < len(part) for part in parts):
+            continue
+        full = [p for part in parts if len(part) == len(layers) for p in part]
+        rest = [p for part in parts if len(part) != len(layers) for p in part]
+        if full:
+            normal = plane_normal(group[0].orientation) if group[0].orientation else None
+            assert normal is not None
+            text = f"{len(rest)} of {len(group)} images belong to time points that are not complete; they are kept apart."
+            finding = Finding(code="incomplete-volume", text=text)
+            found = [_in_time(_layers(full, normal), frame), *_peeled(_layers(rest, normal), frame)]
+            return [replace(s, findings=(*s.findings, finding)) for s in found]
+        if len(parts) <= len(layers):
+            return [s for part in parts for s in _sort(part, frame)]
     few = min(len(layer) for layer in layers)
-    main = _in_time([layer[:few] for layer in layers], frame)
-    rest = [p for layer in layers for p in layer[few:]]
     crowded = sum(len(layer) > few for layer in layers)
-    text = f"{crowded} of {len(layers)} slice positions hold more images than the others; {len(rest)} images are kept apart."
+    extra = sum(len(layer) - few for layer in layers)
+    text = (
+        f"{crowded} of {len(layers)} slice positions hold more images than the others; {extra} images are kept apart."
+    )
     finding = Finding(code="doubled-slices", text=text)
-    others = _sort(rest, frame)
-    return [replace(s, findings=(*s.findings, finding)) for s in (main, *others)]
+    return [replace(s, findings=(*s.findings, finding)) for s in _peeled(layers, frame)]
 
 
-def _distinct(part: list[Plane], layers: list[list[Plane]]) -> bool:
-    members = {p.index for p in part}
-    return all(sum(p.index in members for p in layer) <= 1 for layer in layers)
+def _peeled(layers: list[list[Plane]], frame: str) -> list[Stack]:
+    """Take as many whole stacks as there are, then as many of what is left, and so on."""
+    found: list[Stack] = []
+    while layers:
+        few = min(len(layer) for layer in layers)
+        taken = [layer[:few] for layer in layers]
+        found.append(_all_at_one_place(taken[0], frame) if len(taken) == 1 and few > 1 else _in_time(taken, frame))
+        layers = [layer[few:] for layer in layers if len(layer) > few]
+    return found
 
 
 def _stack(lines: list[list[Plane]], frame: str) -> Stack:
