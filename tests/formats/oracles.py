@@ -29,6 +29,16 @@ def itk_image(path: Path) -> Any:
     return sitk.ReadImage(str(path))
 
 
+def itk_header(path: Path) -> Any:
+    """Read the header of a file with SimpleITK."""
+    sitk = require("SimpleITK")
+    sitk.ProcessObject.SetGlobalWarningDisplay(False)
+    reader = sitk.ImageFileReader()
+    reader.SetFileName(str(path))
+    reader.ReadImageInformation()
+    return reader
+
+
 def itk_affine(image: Any) -> NDArray[np.float64]:
     """Give the index → LPS matrix, with ones where the image has fewer than three axes."""
     axes = image.GetDimension()

@@ -12,12 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vasculum.errors import Unreadable
-from vasculum.formats.rawvoxels import DECODE_ERRORS, decoder
+from vasculum.formats.rawvoxels import DECODE_ERRORS, GZIP_MAGIC, decoder
 from vasculum.model.description import Finding, Value
 from vasculum.model.geometry import RAS_FROM_LPS, Geometry
 from vasculum.model.kinds import Severity
 
-GZIP_MAGIC = b"\x1f\x8b"
 MOST_HEADER_BYTES = 16 * 1024 * 1024
 MOST_EXTENSION_TEXT = 64 * 1024
 MILLIMETRES = {1: 1000.0, 2: 1.0, 3: 1e-3}
@@ -205,7 +204,8 @@ def placement(header: Header) -> Placement:
         if matrix is None:
             continue
         try:
-            lps = RAS_FROM_LPS @ np.diag([scale, scale, scale, 1.0]) @ matrix
+            with np.errstate(invalid="ignore", over="ignore"):  # from_affine refuses what comes of it
+                lps = RAS_FROM_LPS @ np.diag([scale, scale, scale, 1.0]) @ matrix
             geometry = Geometry.from_affine(lps, (k, j, i))
             if abs(np.linalg.det(np.asarray(geometry.direction))) < 1e-6:
                 raise ValueError("two axes point the same way")

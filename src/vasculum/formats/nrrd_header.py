@@ -341,7 +341,9 @@ def grid_of(header: Header) -> tuple[tuple[Axis, ...], Grid]:
         matrix = _matrix(header, spatial)
         geometry = None
         if matrix is not None:
-            geometry = Geometry.from_affine(factors @ matrix, (shape[0], shape[1], shape[2]))
+            with np.errstate(invalid="ignore", over="ignore"):  # from_affine refuses what comes of it
+                lps = factors @ matrix
+            geometry = Geometry.from_affine(lps, (shape[0], shape[1], shape[2]))
             if abs(np.linalg.det(np.asarray(geometry.direction))) < 1e-6:
                 raise ValueError("two axes point the same way")
     except ValueError as error:

@@ -75,7 +75,10 @@ class Geometry:
         matrix = np.asarray(affine, float)
         if matrix.shape != (4, 4) or not np.isfinite(matrix).all():
             raise ValueError("the affine has values that are not finite numbers")
-        spacing = np.linalg.norm(matrix[:3, :3], axis=0)
+        with np.errstate(over="ignore"):
+            spacing = np.linalg.norm(matrix[:3, :3], axis=0)
+        if not np.isfinite(spacing).all():
+            raise ValueError("the affine has values that are beyond all lengths")
         if (spacing <= 0).any() or min(shape) < 1:
             raise ValueError("the affine or the shape has an axis of no length")
         direction = matrix[:3, :3] / spacing
