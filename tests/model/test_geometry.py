@@ -31,6 +31,11 @@ def test_numbers_that_are_not_finite_are_refused(bad: float) -> None:
         Geometry.from_affine(affine, (1, 2, 3))
 
 
+def test_lengths_beyond_all_numbers_are_refused() -> None:
+    with pytest.raises(ValueError, match="beyond"):
+        Geometry.from_affine(np.full((4, 4), 1e300), (1, 1, 1))
+
+
 @pytest.mark.parametrize("shape", [(0, 2, 3), (1, -2, 3)])
 def test_empty_shapes_are_refused(shape: tuple[int, int, int]) -> None:
     with pytest.raises(ValueError, match="no length"):
