@@ -18,7 +18,7 @@ from vasculum.formats import registry
 from vasculum.formats.nrrd import write
 from vasculum.model.description import Description
 from vasculum.model.geometry import Geometry
-from vasculum.model.kinds import Kind, SubjectKind
+from vasculum.model.kinds import SubjectKind
 from vasculum.model.records import Activity, Agent, Blob, Series, StoredFile, Study, Subject
 
 WHEN = datetime(2026, 3, 1, 12, 30, 40, tzinfo=UTC)
@@ -147,8 +147,3 @@ def nrrd_file(path: Path, array: NDArray[Any], affine: NDArray[np.float64] | Non
     geometry = None if affine is None else Geometry.from_affine(affine, (shape[0], shape[1], shape[2]))
     write(path, array, geometry, axes=axes)
     return path
-
-
-def with_kind(description: Description, kind: Kind) -> dict[str, Any]:
-    """Fields of a series whose kind the repository set."""
-    return {"kind": kind, "label": description.title}

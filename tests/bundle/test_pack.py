@@ -122,6 +122,7 @@ def test_an_irregular_volume_is_no_dicom_and_says_why(tmp_path: Path, volume: It
     (member,) = [m for m in report.members if m.series]
     assert member.name.endswith("CT.nrrd")
     assert "slice 3 is missing" in member.what
+    assert [f.code for f in report.findings] == ["not-dicom"]
     with open_bundle(tmp_path / "x.mrb") as bundle:
         assert item.voxels
         np.testing.assert_array_equal(bundle.volumes["CT"].array, item.voxels())

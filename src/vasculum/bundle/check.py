@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import struct
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +15,7 @@ from vasculum.model.kinds import Severity
 
 from .container import ContainerReader
 from .crate import CRATE_NAME, file_id
+from .digest import BackgroundDigest
 from .inspection import read_crate
 from .mirror import Mirror, inside
 
@@ -72,14 +72,15 @@ def _bytes(reader: ContainerReader) -> Iterator[Finding]:
         yield Finding(code="no-crate", text=text, severity=Severity.NOTE)
     for member in reader.members:
         entity = crate.pop(file_id(member.name), None)
-        digest = hashlib.sha256()
         try:
-            for chunk in reader.stream(member.name):
-                digest.update(chunk)
+            with BackgroundDigest() as digest:
+                for chunk in reader.stream(member.name):
+                    digest.update(chunk)
+                sha256 = digest.hexdigest()
         except VasculumError as error:
             yield _error("damaged-member", error.message)
             continue
-        if entity is not None and entity.get("sha256") != digest.hexdigest():
+        if entity is not None and entity.get("sha256") != sha256:
             yield _error("wrong-digest", f"member {member.name!r} is not what the RO-Crate says (SHA-256)")
         if entity is None and crate and member.name != CRATE_NAME:
             yield Finding(code="unlisted-member", text=f"member {member.name!r} is not in the RO-Crate")

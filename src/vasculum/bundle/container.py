@@ -5,7 +5,6 @@ Slicer's libarchive reads stored and deflated members only (bzip2 and LZMA fail)
 
 from __future__ import annotations
 
-import hashlib
 import struct
 import zipfile
 import zlib
@@ -20,6 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vasculum.errors import Integrity, Invalid, Unreadable, Unsupported
+
+from .digest import BackgroundDigest
 
 PAGE = 4096
 """Bytes: data of aligned members start at multiples of it, so that they can be mapped into memory."""
@@ -105,17 +106,17 @@ class ContainerWriter:
         zip64 = size > zipfile.ZIP64_LIMIT - CHUNK
         if aligned:
             info.extra = self._padding(name, zip64)
-        digest = hashlib.sha256()
         written = 0
-        with self._zip.open(info, "w", force_zip64=zip64) as target:
+        with BackgroundDigest() as digest, self._zip.open(info, "w", force_zip64=zip64) as target:
             for chunk in chunks:
                 digest.update(chunk)
                 target.write(chunk)
                 written += len(chunk)
+            sha256 = digest.hexdigest()
         info.extra = b""  # padding belongs to the local header only; the directory stays small
         if written != size:
             raise Unreadable("a file changed its length while it was packed", hint="pack again when it is complete")
-        member = Member(name, size, not compress, digest.hexdigest())
+        member = Member(name, size, not compress, sha256)
         self.members.append(member)
         return member
 

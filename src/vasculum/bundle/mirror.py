@@ -41,7 +41,10 @@ class Mirror:
 
     def __init__(self, reader: ContainerReader) -> None:
         self.reader = reader
-        self._folder = tempfile.TemporaryDirectory(prefix="vasculum-")
+        self._folder = tempfile.TemporaryDirectory(
+            prefix="vasculum-",
+            ignore_cleanup_errors=True,  # Windows keeps files that are still mapped
+        )
         self.root = Path(self._folder.name).resolve()
         self._numbers: dict[str, int] = {}
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import secrets
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -30,6 +32,8 @@ Progress = Callable[[int, int, str], None]
 
 RECORD_LABEL = "vasculum"
 """Name of the text node, and of the member under ``Data/``, that hold the record."""
+
+_DISK_FULL = {errno.ENOSPC, errno.EDQUOT}
 
 _ORDER = (Kind.VOLUME, Kind.IMAGE, Kind.SEGMENTATION)
 """Volumes come first: segmentations refer to them."""
@@ -86,34 +90,27 @@ def pack(
     started = time.monotonic()
     if target.exists():
         raise Conflict(f"{target.name} is there already", hint="choose another name, or move it away")
-    folder = target.with_name(f".{target.name[:100]}.{items[0].series.id[-8:] if items else 'empty'}.packing")
+    folder = target.with_name(f".{target.name[:100]}.{secrets.token_hex(4)}.packing")
+    steps = _Steps(progress, len(items) + 3)
+    stage = Stage(
+        folder=folder,
+        subject=subject,
+        studies=studies,
+        when=when,
+        names=Names(root_name(subject.label)),
+        header=_shared_header(items),
+    )
     partial = folder / "partial.mrb"
     try:
-        shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
-        stage = Stage(
-            folder=folder,
-            subject=subject,
-            studies=studies,
-            when=when,
-            names=Names(root_name(subject.label)),
-            header=_shared_header(items),
-        )
-        steps = _Steps(progress, len(items) + 3)
         _stage_items(stage, items, with_originals, steps)
-        record = bundle_record(
-            subject=subject,
-            studies=studies,
-            series=[record_of(item) for item in items],
-            activities=activities,
-            when=when,
-            software=software,
-        )
-        _stage_whole(stage, record)
+        _stage_whole(stage, _record(stage, items, activities, software))
         members = _write_zip(partial, stage, activities, software, steps)
         _verify(partial, steps)
         _publish(partial, target)
     except OSError as error:
+        if isinstance(error, VasculumError):
+            raise
         raise Unavailable(f"{target.name} cannot be written: {error.strerror or type(error).__name__}") from error
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -125,6 +122,17 @@ def pack(
         left_out=tuple(stage.left_out),
         findings=tuple(stage.findings),
         seconds=time.monotonic() - started,
+    )
+
+
+def _record(stage: Stage, items: Sequence[Item], activities: Sequence[Activity], software: str) -> Mapping[str, Any]:
+    return bundle_record(
+        subject=stage.subject,
+        studies=stage.studies,
+        series=[record_of(item) for item in items],
+        activities=activities,
+        when=stage.when,
+        software=software,
     )
 
 
@@ -173,8 +181,10 @@ def _stage_item(stage: Stage, item: Item) -> None:
     before = len(stage.entries), len(stage.objects)
     try:
         _pack_kind(stage, item)
+    except Unavailable:
+        raise
     except (VasculumError, OSError, ValueError, ArithmeticError, LookupError, MemoryError) as error:
-        if isinstance(error, OSError) and not isinstance(error, VasculumError) and error.errno == 28:  # ENOSPC
+        if getattr(error, "errno", None) in _DISK_FULL:
             raise
         del stage.entries[before[0] :], stage.objects[before[1] :]
         stage.written.pop(item.series.id, None)

@@ -63,4 +63,5 @@ class PackReport:
     members: tuple[PackedMember, ...]
     left_out: tuple[LeftOut, ...] = ()
     findings: tuple[Finding, ...] = ()
+    """What a person may want to know of how something was written; never an error."""
     seconds: float = 0.0

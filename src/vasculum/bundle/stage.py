@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from vasculum.model.description import Finding
 from vasculum.model.geometry import Geometry
+from vasculum.model.kinds import Severity
 from vasculum.model.records import Series, Study, Subject
 
 from .layout import Names, safe_name
@@ -110,6 +111,18 @@ class Stage:
     def leave_out(self, series: Series, reason: str) -> None:
         """Say that a series is not there as one would expect."""
         self.left_out.append(LeftOut(series=series.id, reason=reason))
+
+    def note(self, item: Item, code: str, text: str) -> None:
+        """Say how a series was written, without its name."""
+        whole = f"{item.series.kind} {item.series.id}: {text}"
+        self.findings.append(Finding(code=code, text=whole, severity=Severity.NOTE))
+
+    def keep_written(self, item: Item, written: Written, geometry: Geometry) -> None:
+        """Remember the DICOM object of a series, and say what its writer had to change."""
+        self.written[item.series.id] = written
+        self.geometries[item.series.id] = geometry
+        for text in written.notes:
+            self.note(item, "dicom-note", text)
 
     def context(self, item: Item) -> Context:
         """Give what DICOM objects of this series are stamped with."""

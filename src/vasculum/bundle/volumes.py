@@ -167,8 +167,7 @@ def _add_dicom_volume(stage: Stage, item: Item, array: NDArray[Any], geometry: G
         unit=item.description.voxels.unit if item.description.voxels else "",
         when=stage.when,
     )
-    stage.written[series.id] = written
-    stage.geometries[series.id] = geometry
+    stage.keep_written(item, written, geometry)
     what = f"multi-frame {series.modality or 'image'} ({written.frames} frames)"
     stage.add_made(item, name, what, DICOM_TYPE, aligned=True)
     header = stage.names.data(title_of(item), ".nhdr")
@@ -210,6 +209,7 @@ def _add_plain_volume(stage: Stage, item: Item, array: NDArray[Any], geometry: G
         attributes=_keys(item),
     )
     stage.add_made(item, name, f"NRRD, not DICOM: {reason}", NRRD_TYPE)
+    stage.note(item, "not-dicom", f"stored as NRRD, not DICOM: {reason}")
     tag = "Sequence" if "t" in axes else "VectorVolume" if "c" in axes else "Volume"
     stage.add_object(item, tag, name, window=display_window(array) if tag == "Volume" else None)
 
@@ -259,7 +259,7 @@ def _add_label_map(
         source=_source(stage, item),
         when=stage.when,
     )
-    stage.written[series.id] = written
+    stage.keep_written(item, written, geometry)
     stage.add_made(item, name, f"label map segmentation of {len(segments)} segments", DICOM_TYPE, aligned=True)
     header = stage.names.data(title_of(item), ".seg.nhdr")
     _write_header(stage, header, name, item, geometry, segment_keys(segments, extents))
@@ -281,6 +281,7 @@ def _add_plain_segmentation(
     name = stage.names.data(title_of(item), ".seg.nrrd")
     segnrrd.write(stage.path_of(name), array, geometry, segments, attributes=_keys(item), extents=extents)
     stage.add_made(item, name, f"segmentation as NRRD, not DICOM: {reason}", NRRD_TYPE)
+    stage.note(item, "not-dicom", f"stored as NRRD, not DICOM: {reason}")
     stage.add_object(item, "Segmentation", name, reference=_reference(stage, item))
 
 
