@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +13,7 @@ from hypothesis import strategies as st
 
 from tests.formats import oracles
 from tests.interop import require
+from vasculum.errors import Invalid
 from vasculum.formats import segnrrd
 from vasculum.formats.nrrd import Nrrd
 from vasculum.formats.segnrrd import segment_keys, segments_of, tags_of, terminology
@@ -108,9 +111,35 @@ def test_round_trip(tmp_path: Path, layers: bool, encoding: str) -> None:
     assert np.array_equal(oracles.itk_values(oracles.itk_image(path), "tkji" if layers else "kji"), array)
 
 
-def with_entry(segment: Segment) -> Segment:
-    from dataclasses import replace
+@pytest.mark.interop
+def test_slicer_opens_what_we_write(tmp_path: Path) -> None:
+    """Names, colours, label voxels and tags, as Slicer's own core reads them from a scene."""
+    require("slicer", "Slicer's own core is the judge")
+    from tests import slicer_session
 
+    array = np.zeros((2, 4, 5, 6), np.uint8)
+    array[0, 1, 2:4, 3] = 3
+    array[1, 1:3, 2, 3] = 21
+    overlapping = (skull()[0], replace(skull()[1], layer=1))
+    segnrrd.write(tmp_path / "s.seg.nrrd", array, Geometry.from_affine(OBLIQUE, (4, 5, 6)), overlapping)
+    scene = (
+        '<MRML><SegmentationStorage id="vtkMRMLSegmentationStorageNode1" fileName="Data/s.seg.nrrd"/>'
+        '<Segmentation id="vtkMRMLSegmentationNode1" name="s" references="storage:vtkMRMLSegmentationStorageNode1;"/></MRML>'
+    )
+    with zipfile.ZipFile(tmp_path / "s.mrb", "w") as archive:
+        archive.writestr("s/s.mrml", scene)
+        archive.write(tmp_path / "s.seg.nrrd", "s/Data/s.seg.nrrd")
+    (segmentation,) = slicer_session.load(tmp_path / "s.mrb", tmp_path / "out")["segmentations"]
+    assert [one["name"] for one in segmentation["segments"]] == [one.name for one in overlapping]
+    for one, segment in zip(segmentation["segments"], overlapping, strict=True):
+        assert one["color"] == pytest.approx(segment.color, abs=1e-3)
+        assert one["array"].sum() == (array[segment.layer] == segment.label_value).sum()
+        for name, value in segment.tags.items():
+            assert name in one["tags"]
+            assert value in one["tags"]
+
+
+def with_entry(segment: Segment) -> Segment:
     return replace(segment, tags={**segment.tags, segnrrd.TERMINOLOGY: segnrrd.terminology_entry(segment)})
 
 
@@ -141,3 +170,9 @@ def test_files_before_label_values_have_a_layer_each() -> None:
 def test_numbers_of_segments_may_have_gaps() -> None:
     segments = segments_of({f"Segment{n}_Name": f"s{n}" for n in (10, 2, 0)})
     assert [(s.number, s.name) for s in segments] == [(1, "s0"), (2, "s2"), (3, "s10")]
+
+
+@pytest.mark.parametrize("tags", [{"a|b": "c"}, {"a": "b|c"}, {"a:b": "c"}])
+def test_tags_that_slicer_cannot_tell_apart_are_refused(tags: dict[str, str]) -> None:
+    with pytest.raises(Invalid):
+        segment_keys([Segment(number=1, name="x", label_value=1, tags=tags)])

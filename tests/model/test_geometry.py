@@ -36,6 +36,13 @@ def test_lengths_beyond_all_numbers_are_refused() -> None:
         Geometry.from_affine(np.full((4, 4), 1e300), (1, 1, 1))
 
 
+def test_axes_that_do_not_span_space_are_refused() -> None:
+    affine = np.eye(4)
+    affine[:3, 1] = affine[:3, 0]
+    with pytest.raises(ValueError, match="same way"):
+        Geometry.from_affine(affine, (1, 1, 1))
+
+
 @pytest.mark.parametrize("shape", [(0, 2, 3), (1, -2, 3)])
 def test_empty_shapes_are_refused(shape: tuple[int, int, int]) -> None:
     with pytest.raises(ValueError, match="no length"):

@@ -212,8 +212,6 @@ def _placement(header: Header, sizes: list[int]) -> tuple[Geometry | None, list[
         matrix[:used, 3] = offset[:used]
         shape = [*sizes, 1, 1][:3]
         geometry = Geometry.from_affine(matrix, (shape[2], shape[1], shape[0]))
-        if abs(np.linalg.det(np.asarray(geometry.direction))) < 1e-6:
-            raise ValueError("two axes point the same way")
     except ValueError as error:
         return None, [Finding(code="bad-geometry", text=str(error), severity=Severity.ERROR)]
     if header.text("ElementToIntensityFunctionSlope", default="1") not in {"1", "1.0"}:

@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 
 from vasculum.errors import Unreadable, Unsupported
 from vasculum.formats.base import Head, Locate
-from vasculum.formats.nifti_header import GZIP_MAGIC, inflated_start
+from vasculum.formats.nifti_header import inflated_start
 from vasculum.formats.plausible import label_map_hint, plausibility
-from vasculum.formats.rawvoxels import DECODE_ERRORS, check_ratio, decoder
+from vasculum.formats.rawvoxels import DECODE_ERRORS, GZIP_MAGIC, check_ratio
 from vasculum.model.description import Block, Description, Finding, Part, Value, Voxels
 from vasculum.model.geometry import RAS_FROM_LPS, Geometry
 from vasculum.model.kinds import Kind, Severity
@@ -163,10 +163,12 @@ def _errors() -> tuple[type[Exception], ...]:
 
 
 def _inflating(stack: ExitStack, path: Path) -> IO[bytes]:
+    from isal import igzip
+
     file = stack.enter_context(path.open("rb"))
     packed = file.read(2) == GZIP_MAGIC
     file.seek(0)
-    return stack.enter_context(decoder(file, "gzip")) if packed else file
+    return stack.enter_context(igzip.IGzipFile(fileobj=file, mode="rb")) if packed else file
 
 
 def _image_class(name: str, path: Path) -> tuple[Any, tuple[str, ...]]:

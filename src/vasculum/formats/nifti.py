@@ -15,7 +15,7 @@ from vasculum.formats.base import Head, Locate
 from vasculum.formats.nifti_header import Header
 from vasculum.formats.nifti_writing import write
 from vasculum.formats.plausible import label_map_hint, plausibility
-from vasculum.formats.rawvoxels import block_at, read_array, unmet
+from vasculum.formats.rawvoxels import GZIP_MAGIC, block_at, read_array, unmet
 from vasculum.model.description import Block, Description, Finding, Part, Voxels
 from vasculum.model.kinds import Kind, Severity
 
@@ -145,7 +145,7 @@ def _packed(path: Path) -> bool:
     if not path.is_file():
         return path.name.lower().endswith(".gz")
     with path.open("rb") as stream:
-        return stream.read(2) == headers.GZIP_MAGIC
+        return stream.read(2) == GZIP_MAGIC
 
 
 def _block(header: Header, path: Path, image: str) -> Block:

@@ -206,10 +206,7 @@ def placement(header: Header) -> Placement:
         try:
             with np.errstate(invalid="ignore", over="ignore"):  # from_affine refuses what comes of it
                 lps = RAS_FROM_LPS @ np.diag([scale, scale, scale, 1.0]) @ matrix
-            geometry = Geometry.from_affine(lps, (k, j, i))
-            if abs(np.linalg.det(np.asarray(geometry.direction))) < 1e-6:
-                raise ValueError("two axes point the same way")
-            made[name] = geometry
+            made[name] = Geometry.from_affine(lps, (k, j, i))
         except ValueError as error:
             severity = Severity.ERROR if name == "pixdim" and not made else Severity.WARNING
             findings.append(Finding(code="bad-geometry", text=f"the {name} is unusable: {error}", severity=severity))

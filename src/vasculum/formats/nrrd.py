@@ -15,7 +15,8 @@ from vasculum.errors import Unreadable
 from vasculum.formats import nrrd_header as text
 from vasculum.formats.base import Head, Locate
 from vasculum.formats.detached import MOST_FILES, numbered_names, part_name
-from vasculum.formats.nrrd_header import Axis, Grid, Header
+from vasculum.formats.nrrd_grid import Axis, Grid, grid_of
+from vasculum.formats.nrrd_header import Header
 from vasculum.formats.nrrd_writing import write, write_header
 from vasculum.formats.plausible import label_map_hint, plausibility
 from vasculum.formats.rawvoxels import block_at, read_array, unmet
@@ -63,7 +64,7 @@ class Nrrd:
             See `Format.describe`.
         """
         header = text.read_header(path)
-        axes, grid = text.grid_of(header)
+        axes, grid = grid_of(header)
         names = _data_names(header, path, Path(path.absolute().anchor) if header_only else root)
         voxels = _voxels(header, axes, grid, path, names)
         findings = [*grid.findings, *(() if header_only else unmet(voxels, path.parent))]

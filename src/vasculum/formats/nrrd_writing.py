@@ -54,7 +54,9 @@ def write(
     """
     array = storable(array)
     named = axes or {3: "kji", 5: "tkjic"}.get(array.ndim, "")
-    lines = header_lines(array.dtype, array.shape, geometry, axes=named, encoding=encoding, component=kinds)
+    lines = header_lines(
+        array.dtype.newbyteorder("<"), array.shape, geometry, axes=named, encoding=encoding, component=kinds
+    )
     head = "\n".join([*lines, *key_lines(attributes or {})]) + "\n\n"
     write_attached(path, head, array, encoding)
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import IO, Any, BinaryIO
 
 import numpy as np
-from isal import igzip, isal_zlib
+from isal import igzip_lib, isal_zlib
 from numpy.typing import NDArray
 
 from vasculum.errors import Unreadable, Unsupported
@@ -28,6 +28,11 @@ from vasculum.model.voxels import release, rescale, rescaled_dtype
 
 CHUNK = 4 * 1024 * 1024
 """Bytes that are decompressed at once."""
+
+PACKED_CHUNK = 256 * 1024
+"""Compressed bytes that are read at once."""
+
+GZIP_MAGIC = b"\x1f\x8b"
 
 HIGHEST_RATIO = 1000
 """Above `IN_MEMORY_BYTES`, more decompressed bytes per stored byte than this are refused: deflate reaches at most 1032,
@@ -42,7 +47,7 @@ MOST_TEXT_VALUES = 64 * 1024 * 1024
 TAIL_SLACK = 16 * 1024 * 1024
 """Where voxels are the last bytes of a compressed stream: how much may come before them."""
 
-DECODE_ERRORS: tuple[type[Exception], ...] = (OSError, EOFError, ValueError, zlib.error, isal_zlib.error)
+DECODE_ERRORS: tuple[type[Exception], ...] = (OSError, EOFError, ValueError, zlib.error, isal_zlib.error)  # type: ignore[assignment]
 """What the decompressors raise on damaged streams."""
 
 
@@ -253,15 +258,17 @@ def _read(stream: IO[bytes], count: int) -> bytes:
     try:
         return stream.read(count)
     except DECODE_ERRORS as error:
+        if "checksum" in str(error):
+            raise Unreadable("the checksum of the compressed voxels is wrong") from error
         raise Unreadable(f"the compressed voxels are damaged ({type(error).__name__})") from error
 
 
 def _check_end(stream: IO[bytes]) -> None:
-    """Read on by one byte: a gzip reader compares its checksum only when it meets the end of the stream."""
+    """Read on by one byte: a checksum is compared only when the end of its stream is met. Other ends do no harm."""
     try:
         stream.read(1)
     except DECODE_ERRORS as error:
-        if "crc" in str(error).lower():
+        if "checksum" in str(error):
             raise Unreadable("the checksum of the compressed voxels is wrong") from error
 
 
@@ -277,36 +284,48 @@ def decoder(file: BinaryIO, encoding: str) -> IO[bytes]:
         case "raw":
             return file
         case "gzip":
-            return _gzip(file)
+            return _Inflating(file)  # type: ignore[return-value]
         case "bzip2":
             return bz2.BZ2File(file)
         case "zlib":
-            start = file.read(2)
-            file.seek(-len(start), os.SEEK_CUR)
-            return _gzip(file) if start == b"\x1f\x8b" else _ZlibReader(file)  # type: ignore[return-value]
+            return _Inflating(file, zlib_too=True)  # type: ignore[return-value]
     raise Unsupported(f"voxels of encoding {encoding!r} are not read here")
 
 
-def _gzip(file: BinaryIO) -> IO[bytes]:
-    return igzip.IGzipFile(fileobj=file, mode="rb")
+class _Inflating:
+    """The `read` of gzip (RFC 1952, of several members) by ISA-L, or of zlib (RFC 1950), never more than asked for.
 
+    What follows the last member is ignored, as gzip does with padding.
+    """
 
-class _ZlibReader:
-    """The `read` of a zlib stream (RFC 1950), never more than asked for."""
-
-    def __init__(self, file: BinaryIO) -> None:
+    def __init__(self, file: BinaryIO, *, zlib_too: bool = False) -> None:
         self._file = file
-        self._inflater = zlib.decompressobj()
+        start = file.read(2)
+        file.seek(-len(start), os.SEEK_CUR)
+        self._flag = igzip_lib.DECOMP_GZIP if start == GZIP_MAGIC or not zlib_too else igzip_lib.DECOMP_ZLIB
+        self._member = igzip_lib.IgzipDecompressor(flag=self._flag)
 
     def read(self, count: int) -> bytes:
-        """Read up to `count` decompressed bytes; empty at the end."""
-        while not self._inflater.eof:
-            packed = self._inflater.unconsumed_tail or self._file.read(CHUNK // 16)
-            if not packed:
-                raise EOFError("the stream ends early")
-            if out := self._inflater.decompress(packed, count):
-                return out
-        return b""
+        """Read `count` decompressed bytes; fewer only at the end."""
+        pieces: list[bytes] = []
+        while count > 0 and not (self._member.eof and not self._next_member()):
+            packed = b""
+            if self._member.needs_input:
+                packed = self._file.read(PACKED_CHUNK)
+                if not packed:
+                    raise EOFError("the compressed stream ends early")
+            pieces.append(self._member.decompress(packed, count))
+            count -= len(pieces[-1])
+        return b"".join(pieces)
+
+    def _next_member(self) -> bool:
+        self._file.seek(-len(self._member.unused_data), os.SEEK_CUR)
+        start = self._file.read(2)
+        self._file.seek(-len(start), os.SEEK_CUR)
+        if self._flag != igzip_lib.DECOMP_GZIP or start != GZIP_MAGIC:
+            return False
+        self._member = igzip_lib.IgzipDecompressor(flag=self._flag)
+        return True
 
 
 def _from_text(voxels: Voxels, locate: Locate, wanted: int) -> NDArray[Any]:

@@ -70,7 +70,7 @@ class Geometry:
         Raises
         ------
         ValueError
-            If a number is not finite or an axis has no length.
+            If a number is not finite, an axis has no length, or the axes do not span space.
         """
         matrix = np.asarray(affine, float)
         if matrix.shape != (4, 4) or not np.isfinite(matrix).all():
@@ -82,6 +82,8 @@ class Geometry:
         if (spacing <= 0).any() or min(shape) < 1:
             raise ValueError("the affine or the shape has an axis of no length")
         direction = matrix[:3, :3] / spacing
+        if abs(np.linalg.det(direction)) < 1e-6:
+            raise ValueError("two axes of the affine point the same way")
         rows = tuple((float(r[0]), float(r[1]), float(r[2])) for r in direction)
         return cls(
             shape=(int(shape[0]), int(shape[1]), int(shape[2])),
