@@ -74,7 +74,10 @@ def decoded(vr: str, raw: bytes, little: bool, charset: tuple[str, ...]) -> list
     if code is not None:
         size = struct.calcsize(code)
         count = len(raw) // size
-        return list(struct.unpack_from(f"{'<' if little else '>'}{count}{code}", raw))
+        numbers = list(struct.unpack_from(f"{'<' if little else '>'}{count}{code}", raw))
+        if vr in ("FL", "FD"):
+            return [n if n - n == 0 else str(n) for n in numbers]  # JSON has no NaN; "nan", "inf" and "-inf" are words
+        return numbers
     if vr == "AT":
         pairs = struct.unpack_from(f"{'<' if little else '>'}{len(raw) // 4 * 2}H", raw)
         return [f"{g:04X}{e:04X}" for g, e in zip(pairs[::2], pairs[1::2], strict=True)]

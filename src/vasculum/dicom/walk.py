@@ -75,8 +75,8 @@ def looks_like_dicom(start: bytes) -> bool:
         return True
     if len(start) < 16:
         return False
-    if start[:4] in (b"\x02\x00\x00\x00", b"\x02\x00\x01\x00", b"\x02\x00\x10\x00"):
-        return start[4:6] in VRS or struct.unpack_from("<I", start, 4)[0] <= 64
+    if start[:2] == b"\x02\x00" and start[3] == 0:
+        return start[4:6] in VRS
     little_group, big_group = struct.unpack_from("<H", start)[0], struct.unpack_from(">H", start)[0]
     if little_group == 8:
         order = "<"
