@@ -64,6 +64,7 @@ def test_debug_shows_where_an_error_comes_from(command: Command, tmp_path: Path)
         (["pack"], "vasculum pack --help"),
         (["import"], "name the files"),
         (["import", "x", "--voxel-size", "5"], "not a voxel size"),
+        (["import", "x", "--in-place", "--how", "hardlink"], "choose one"),
         (["set", "x", "novalue"], "FIELD=VALUE"),
         (["check"], "--all"),
     ],

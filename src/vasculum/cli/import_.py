@@ -64,6 +64,8 @@ def import_(
 
     if not paths:
         raise Invalid("name the files or folders to import", hint="vasculum import --plan FOLDER shows what is there")
+    if in_place and how != "copy":
+        raise Invalid(f"--in-place stores nothing, --how {how} says how to store", hint="choose one")
     size = parse_voxel_size(voxel_size) if voxel_size is not None else None
     progress = progress_for(json=options.json)
     with _repository(options, only_plan=plan) as repository:
