@@ -258,6 +258,27 @@ def test_scratch_of_a_dead_process_is_swept_and_of_a_living_one_kept(tmp_path: P
     assert everything(root / "tmp") == set()
 
 
+def test_scratch_folders_last_as_long_as_the_store(tmp_path: Path) -> None:
+    with LocalStore(tmp_path / "store") as store:
+        folder = store.scratch_folder()
+        (folder / "member").write_bytes(b"x")
+        assert folder != store.scratch_folder()
+        assert folder.is_relative_to(tmp_path / "store")
+    assert everything(tmp_path / "store") == set()
+
+
+def test_scratch_that_lost_its_lock_is_swept(tmp_path: Path) -> None:
+    orphan = tmp_path / "store" / "tmp" / "0123456789abcdef"
+    other = tmp_path / "store" / "tmp" / "not ours"
+    for folder in (orphan, other):
+        folder.mkdir(parents=True)
+        (folder / "00000001").write_bytes(b"torn")
+    with LocalStore(tmp_path / "store") as store:
+        store.put([stream_of(b"x")])
+        assert not orphan.exists()
+        assert other.exists()
+
+
 def test_many_processes_worth_of_threads_store_the_same_bytes(tmp_path: Path) -> None:
     contents = [bytes([n]) * 2000 for n in range(40)]
     failures: list[BaseException] = []

@@ -67,6 +67,21 @@ class LocalStore:
             self._pool = None
         self._scratch.close()
 
+    def scratch_folder(self) -> Path:
+        """Give a fresh folder for temporary files on the disk of the store.
+
+        It goes when the store is closed; where this process is killed, when the next one writes.
+
+        Raises
+        ------
+        Unavailable
+            The store cannot be written.
+        """
+        try:
+            return self._scratch.new_folder()
+        except OSError as error:
+            raise Unavailable(f"the store cannot be written: {fault(error)}") from error
+
     # --- taking in -----------------------------------------------------------------------------------------------
 
     def put(

@@ -15,6 +15,9 @@ from threading import Lock
 
 from .durable import WINDOWS, make_folder
 
+_TOKEN_BYTES = 8
+_TOKEN = "[0-9a-f]" * (2 * _TOKEN_BYTES)
+
 
 class Scratch:
     """A private folder under `root`, made when it is first asked for and removed by `close`."""
@@ -34,11 +37,17 @@ class Scratch:
             self._count += 1
             return self._folder / f"{self._count:08d}"
 
+    def new_folder(self) -> Path:
+        """Give a fresh folder for temporary files."""
+        folder = self.new_path()
+        folder.mkdir()
+        return folder
+
     def _claim(self) -> Path:
         make_folder(self.root)
         sweep(self.root)
         while self._descriptor is None:
-            token = secrets.token_hex(8)
+            token = secrets.token_hex(_TOKEN_BYTES)
             lock = self.root / f"{token}.lock"
             self._descriptor = _take(lock)  # None where another process swept it in between: again
         folder = self.root / token
@@ -60,6 +69,11 @@ class Scratch:
 def sweep(root: Path) -> int:
     """Remove the scratch of processes that are gone; give how many."""
     swept = 0
+    for folder in root.glob(_TOKEN):
+        # A lock is there before its folder and goes after it; only a power cut can part them.
+        if not folder.with_suffix(".lock").exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            swept += 1
     for lock in root.glob("*.lock"):
         descriptor = _take(lock, create=False)
         if descriptor is None:
