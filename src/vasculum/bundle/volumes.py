@@ -166,6 +166,7 @@ def _add_dicom_volume(stage: Stage, item: Item, array: NDArray[Any], geometry: G
         window=window,
         unit=item.description.voxels.unit if item.description.voxels else "",
         when=stage.when,
+        refers_to_sources=False,
     )
     stage.keep_written(item, written, geometry)
     what = f"multi-frame {series.modality or 'image'} ({written.frames} frames)"

@@ -110,6 +110,7 @@ def write_volume(
     window: tuple[float, float] | None = None,
     unit: str = "",
     when: datetime,
+    refers_to_sources: bool = True,
 ) -> Written:
     """Write a volume as one multi-frame image of the class that `image_class` chooses.
 
@@ -123,6 +124,9 @@ def write_volume(
         Centre and width for display; UCUM code or DICOM Rescale Type of the values.
     when
         Of the writing: Content Date and Time, which every class demands.
+    refers_to_sources
+        Whether to name the classic instances (Conversion Source, Common Instance Reference). False for a file-set
+        that does not hold them: their UIDs are then in the record only, and `dcentvfy` finds nothing missing.
 
     Raises
     ------
@@ -149,6 +153,7 @@ def write_volume(
             window=window,
             unit=unit,
             when=when,
+            refers_to_sources=refers_to_sources,
         )
         return _write(path, stream.slabs, header, chosen, context)
 

@@ -59,7 +59,7 @@ _INSTANCE_KEYS = {
         "InstanceNumber", "ContentLabel", "ContentDescription", "ContentDate", "ContentTime", "ContentCreatorName",
     ),
 }  # fmt: skip
-_OPTIONAL = ("StudyDescription", "DocumentTitle")
+_OPTIONAL = ("DocumentTitle",)
 
 
 @dataclass(slots=True)

@@ -104,7 +104,11 @@ def converted_dataset(header: VolumeHeader, sop_class_uid: str) -> Converted:
     _values(ds, header, slices, rescaled)
     _frame_contents(ds, slices)
     _anatomy(ds, slices)
-    _sources(ds, slices)
+    _event(ds, slices)
+    if header.refers_to_sources:
+        _sources(ds, slices)
+    else:  # a file-set without the classic instances must not refer to them; the record keeps which they were
+        slices.keep("SOPInstanceUID")
     for keyword in (*REPLACED, *STAMPED):
         slices.take(keyword)
     for keyword in INCOMPLETE_REFERENCES:
@@ -342,6 +346,9 @@ def _sources(ds: Dataset, slices: SliceHeaders) -> None:
         evidence = [item(SeriesInstanceUID=uid, ReferencedSOPSequence=list(own)) for uid, own in by_series.items()]
         study = slices.text(0, "StudyInstanceUID")
         ds.SourceImageEvidenceSequence = [item(StudyInstanceUID=study, ReferencedSeriesSequence=evidence)]
+
+
+def _event(ds: Dataset, slices: SliceHeaders) -> None:
     events = {slices.text(index, "IrradiationEventUID") for index in range(len(slices.headers))}
     if len(events) == 1 and "" not in events and ds.Modality in ("CT", "PT"):
         _shared(ds).IrradiationEventIdentificationSequence = [item(IrradiationEventUID=events.pop())]

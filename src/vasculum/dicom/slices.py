@@ -46,6 +46,11 @@ class SliceHeaders:
             self._taken.add(tag)
             self._unplace(tag, f"{keyword} {reason}")
 
+    def keep(self, keyword: str) -> None:
+        """Put an element among the unplaced, whatever else becomes of it."""
+        if _tag(keyword) in self._equal:
+            self._unplace(_tag(keyword), "")
+
     def values(self, index: int, keyword: str) -> list[Any]:
         """Give the values of an element of one slice; empty where it is absent or empty."""
         found = self.headers[index].get(_tag(keyword), {}).get("Value")

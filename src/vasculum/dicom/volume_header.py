@@ -59,6 +59,8 @@ class VolumeHeader:
     window: tuple[float, float] | None
     unit: str
     when: datetime
+    refers_to_sources: bool = True
+    """Whether the classic instances that it was converted from are named: only where a reader can find them."""
 
 
 def volume_dataset(header: VolumeHeader) -> Dataset:

@@ -67,27 +67,27 @@ def voxel_print(task: Print) -> str:
     if description.geometry is None or description.voxels is None or not isinstance(port, VoxelFormat):
         return ""
     array = port.read_voxels(description, lambda name: Path(task.parts[name]))
-    return str(fingerprint(array, description.geometry.affine))
+    return str(fingerprint(array, description.geometry.affine, description.voxels.axes))
 
 
 def extract(task: Extract) -> list[Unpacked]:
     """Unpack members of a container to the same relative places under a folder, within one budget of bytes."""
-    from vasculum.formats.archive import extract as extract_member
+    from vasculum.formats.archive import Archive
 
     unpacked, left = [], task.budget
-    for member in task.members:
-        try:
-            target = safe_join(Path(task.folder), member)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            extract_member(Path(task.container), member, target, left)
-            left -= target.stat().st_size
-            unpacked.append(Unpacked(member, str(target)))
-        except VasculumError as error:
-            unpacked.append(Unpacked(member, refusal=str(error)))
-        except OSError as error:
-            unpacked.append(
-                Unpacked(member, refusal=f"it could not be unpacked: {error.strerror or 'the disk fails'}")
-            )
+    with Archive(Path(task.container)) as archive:
+        for member in task.members:
+            try:
+                target = safe_join(Path(task.folder), member)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                left -= archive.extract(member, target, left)
+                unpacked.append(Unpacked(member, str(target)))
+            except VasculumError as error:
+                unpacked.append(Unpacked(member, refusal=str(error)))
+            except OSError as error:
+                unpacked.append(
+                    Unpacked(member, refusal=f"it could not be unpacked: {error.strerror or 'the disk fails'}")
+                )
     return unpacked
 
 

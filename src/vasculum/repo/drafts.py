@@ -59,15 +59,14 @@ def sort_files(held: Iterable[Held], laboratory: Laboratory) -> Sorted:
     by_path: dict[str, Held] = {}
     for one in held:
         by_path[one.found.path] = one
-        description = one.description
-        if description is None:
+        if not one.readable:
             continue
-        bucket = _bucket(one, description)
+        bucket = _bucket(one)
         if bucket is None:
             single.append(one)
             continue
         earlier = first_with.setdefault(one.found.sha256, one.found.path)
-        if description.dicom is not None and earlier != one.found.path:
+        if one.dicom is not None and earlier != one.found.path:
             copies[one.found.path] = earlier
             continue
         buckets[bucket].append(one)
@@ -78,12 +77,12 @@ def sort_files(held: Iterable[Held], laboratory: Laboratory) -> Sorted:
     return Sorted(_without_copies(drafts, copies), copies)
 
 
-def _bucket(one: Held, description: Description) -> tuple[str, str] | None:
+def _bucket(one: Held) -> tuple[str, str] | None:
     """Say with which other files this one has to be looked at; None if it stands alone."""
-    if description.dicom is not None:
-        uid = description.dicom.series_instance_uid or one.found.path
-        return description.format, f"{description.dicom.study_instance_uid}/{uid}"
-    if description.format in {"image", "scanlog"}:
+    if one.dicom is not None:
+        uid = one.dicom.series_instance_uid or one.found.path
+        return one.format, f"{one.dicom.study_instance_uid}/{uid}"
+    if one.format in {"image", "scanlog"}:
         return "image", posixpath.dirname(one.found.path.replace(os.sep, "/"))
     return None
 
@@ -92,7 +91,7 @@ def _assembled(format_name: str, members: list[Held], laboratory: Laboratory) ->
     drafts = []
     for group in _versions(members):
         names = _part_names(group)
-        items = {name: d for name, one in names.items() if (d := one.description) is not None}
+        items = {name: one.description() for name, one in names.items()}
         for description in laboratory.assemble(format_name, items):
             parts = {p.name: names[p.name] for p in description.parts}
             why = "DICOM Study and Series Instance UID" if description.dicom else "pictures of one folder, numbered"
@@ -116,8 +115,7 @@ def _versions(members: list[Held]) -> list[list[Held]]:
     groups: list[list[Held]] = [[]]
     seen: dict[str, int] = defaultdict(int)
     for one in members:
-        description = one.description
-        uid = description.dicom.sop_instance_uid if description and description.dicom else ""
+        uid = one.dicom.sop_instance_uid if one.dicom else ""
         version = seen[uid] if uid else 0
         if uid:
             seen[uid] += 1
@@ -159,8 +157,7 @@ def _singles(single: list[Held], by_path: Mapping[str, Held], taken: set[str]) -
     """Make drafts of files that stand alone, each with the detached parts that it names; those stand no longer alone."""
     whole: list[tuple[Held, Description, dict[str, Held]]] = []
     for one in single:
-        description = one.description
-        assert description is not None
+        description = one.description()
         parts, missing = _parts(one, description, by_path)
         if missing:
             description = _with_missing(description, parts, missing)

@@ -14,9 +14,10 @@ import zstandard
 from vasculum.errors import VasculumError
 from vasculum.formats.limited import Examiner
 from vasculum.formats.wire import from_bytes, to_bytes
-from vasculum.model.description import Description
+from vasculum.model.description import Description, DicomIdentity
 from vasculum.model.plans import FoundFile
 from vasculum.model.progress import Progress
+from vasculum.repo.identify import carries_identity
 from vasculum.repo.scan import Met
 
 MEMBER_BUDGET_BYTES = 64 * 2**30
@@ -34,11 +35,19 @@ class Held:
     root: str
     """The path that the user named, or the container."""
     packed: bytes = b""
+    format: str = ""
+    dicom: DicomIdentity | None = None
+    identified: bool = False
+    """True where its header names a person."""
 
     @property
-    def description(self) -> Description | None:
-        """Unpack the description; None for a refused file."""
-        return from_bytes(_unsqueezed(self.packed), Description) if self.packed else None
+    def readable(self) -> bool:
+        """False for a refused file."""
+        return bool(self.packed)
+
+    def description(self) -> Description:
+        """Unpack the description of a readable file."""
+        return from_bytes(_unsqueezed(self.packed), Description)
 
 
 class Laboratory:
@@ -110,8 +119,18 @@ class Laboratory:
 
 
 def _held(found: FoundFile, local: str, root: str) -> Held:
-    packed = _squeezed(to_bytes(found.description)) if found.description is not None else b""
-    return Held(replace(found, description=None), local, root, packed)
+    description = found.description
+    if description is None:
+        return Held(found, local, root)
+    return Held(
+        found=replace(found, description=None),
+        local=local,
+        root=root,
+        packed=_squeezed(to_bytes(description)),
+        format=description.format,
+        dicom=description.dicom,
+        identified=carries_identity(description.attributes),
+    )
 
 
 def _squeezed(content: bytes) -> bytes:

@@ -57,9 +57,8 @@ class Known:
         """Give the stored files of DICOM series that are about to grow, so that the series is sorted as a whole."""
         coming: dict[str, set[str]] = defaultdict(set)
         for one in held:
-            description = one.description
-            if description is not None and description.dicom is not None:
-                coming[description.dicom.series_instance_uid].add(one.found.sha256)
+            if one.dicom is not None:
+                coming[one.dicom.series_instance_uid].add(one.found.sha256)
         stored: list[Held] = []
         for uid, shas in coming.items():
             files = (
@@ -72,7 +71,7 @@ class Known:
             paths = [str(self._store.path(f.blob)) for f in missing]
             for file, one in zip(missing, laboratory.examine([Met(p, p) for p in paths], Silent()), strict=True):
                 found = replace(one.found, path=file.source or file.name)
-                stored.append(Held(found, one.local, os.path.dirname(found.path), one.packed))
+                stored.append(replace(one, found=found, root=os.path.dirname(found.path)))
         return stored
 
     def match(self, description: Description, shas: Sequence[str]) -> tuple[str, bool, bool]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,7 +17,7 @@ from vasculum.model.plans import FileOutcome, ImportPlan, Outcome, PlannedSeries
 from vasculum.model.progress import Progress
 from vasculum.repo.drafts import Draft, sort_files
 from vasculum.repo.examine import Held, Laboratory
-from vasculum.repo.identify import count_identified
+from vasculum.repo.identify import CARRIERS
 from vasculum.repo.known import Known
 from vasculum.repo.links import with_sources
 from vasculum.repo.naming import stem
@@ -61,7 +62,7 @@ def plan_import(
     fresh, untouched = known.split([m for m in met if not m.skip])
     with Laboratory(workers=request.workers, scratch=scratch) as laboratory:
         held = list(laboratory.examine(fresh, progress))
-        readable = [h for h in held if h.packed]
+        readable = [h for h in held if h.readable]
         in_order = [*known.companions(readable, laboratory), *readable]
         sorted_files = sort_files(in_order, laboratory)
         drafts = [_completed(d, request) for d in sorted_files.drafts]
@@ -80,7 +81,7 @@ def plan_import(
         sources={
             h.found.path: (h.found.size, h.found.mtime_ns, h.found.sha256) for h in held if not h.found.container
         },
-        identified=count_identified(held),
+        identified=Counter(CARRIERS.get(h.format, h.format) for h in held if h.identified),
     )
 
 
