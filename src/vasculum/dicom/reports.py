@@ -49,7 +49,7 @@ def fiducials_of(fields: Fields) -> tuple[Landmark, ...]:
     found: list[Landmark] = []
     for group in fields.items(0x0070031C):
         for item in group.items(0x0070031E):
-            point = item.item(0x00700318).vector(0x30060050)
+            point = item.item(0x00700318).vector(0x30060050) or item.vector(0x30060050)
             label = item.text(0x00700310) or f"P{len(found) + 1}"
             if point is not None:
                 found.append(Landmark(label=label, position=point, description=item.text(0x0070030F)))
