@@ -76,7 +76,9 @@ def decoded(vr: str, raw: bytes, little: bool, charset: tuple[str, ...]) -> list
         count = len(raw) // size
         numbers = list(struct.unpack_from(f"{'<' if little else '>'}{count}{code}", raw))
         if vr in ("FL", "FD"):
-            return [n if n - n == 0 else str(n) for n in numbers]  # JSON has no NaN; "nan", "inf" and "-inf" are words
+            return [
+                n if n - n == 0 else str(n) for n in numbers
+            ]  # JSON has no NaN; "nan", "inf" and "-inf" are words
         return numbers
     if vr == "AT":
         pairs = struct.unpack_from(f"{'<' if little else '>'}{len(raw) // 4 * 2}H", raw)

@@ -107,8 +107,7 @@ def _read_stored(voxels: Voxels, locate: Locate) -> NDArray[Any]:
                 planes, flat = _widened(planes, flat, frame.dtype)
             flat[number] = frame
             number += 1
-            if isinstance(planes, np.memmap) and number % 64 == 0:
-                release(planes)
+            _let_go(planes, number)
     assert planes is not None
     return planes
 
@@ -144,6 +143,12 @@ def allocate(shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
         return np.memmap(scratch, dtype, "w+", shape=shape)
 
 
+def _let_go(array: NDArray[Any], number: int) -> None:
+    """Drop the pages of a scratch file now and then, so that a large series stays small in memory."""
+    if number % 64 == 0 and not array.flags.owndata:
+        release(array)
+
+
 def _rescaled(stored: NDArray[Any], voxels: Voxels) -> NDArray[Any]:
     """Apply slope and intercept, of the array or of each frame (PS3.3 C.11.1)."""
     rows = stored.reshape(len(voxels.blocks), -1)
@@ -157,27 +162,36 @@ def _rescaled(stored: NDArray[Any], voxels: Voxels) -> NDArray[Any]:
         return _whole(stored, rows, pairs)
     target = np.dtype(np.float32) if stored.dtype.itemsize <= 2 else np.dtype(np.float64)
     result = allocate(stored.shape, target)
-    for source, into, (slope, intercept) in zip(rows, result.reshape(rows.shape), pairs, strict=True):
-        into[:] = source.astype(np.float64) * slope + intercept
+    targets = result.reshape(rows.shape)
+    for n, (slope, intercept) in enumerate(pairs):
+        targets[n] = rows[n].astype(np.float64) * slope + intercept
+        _let_go(stored, n)
+        _let_go(result, n)
     return result
 
 
 def _whole(stored: NDArray[Any], rows: NDArray[Any], pairs: list[tuple[float, float]]) -> NDArray[Any]:
     """Whole numbers stay whole, in the same bytes where they fit."""
     low, high = 0, 0
-    for row, (slope, intercept) in zip(rows, pairs, strict=True):
+    for n, (slope, intercept) in enumerate(pairs):
+        row = rows[n]
         ends = (int(row.min()) * int(slope) + int(intercept), int(row.max()) * int(slope) + int(intercept))
         low, high = min(low, *ends), max(high, *ends)
+        _let_go(stored, n)
     size = stored.dtype.itemsize
     candidates = [np.dtype(f"{kind}{n}") for n in (size, 2, 4, 8) if n >= size for kind in ("i", "u")]
     fitting = (d for d in candidates if np.iinfo(d).min <= low and high <= np.iinfo(d).max)
     target = next(fitting, np.dtype(np.float64))
     if target.itemsize == size and stored.flags.writeable:
-        for row, (slope, intercept) in zip(rows, pairs, strict=True):  # modular arithmetic ends at the right value
-            np.multiply(row, np.array(int(slope)).astype(stored.dtype), out=row)
-            np.add(row, np.array(int(intercept)).astype(stored.dtype), out=row)
+        for n, (slope, intercept) in enumerate(pairs):  # modular arithmetic ends at the right value
+            np.multiply(rows[n], np.array(int(slope)).astype(stored.dtype), out=rows[n])
+            np.add(rows[n], np.array(int(intercept)).astype(stored.dtype), out=rows[n])
+            _let_go(stored, n)
         return stored.view(target)
     result = allocate(stored.shape, target)
-    for source, into, (slope, intercept) in zip(rows, result.reshape(rows.shape), pairs, strict=True):
-        into[:] = source.astype(target) * target.type(slope) + target.type(intercept)
+    targets = result.reshape(rows.shape)
+    for n, (slope, intercept) in enumerate(pairs):
+        targets[n] = rows[n].astype(target) * target.type(slope) + target.type(intercept)
+        _let_go(stored, n)
+        _let_go(result, n)
     return result
