@@ -82,22 +82,22 @@ def _send(stream: BinaryIO, answer: Answer) -> None:
 @contextlib.contextmanager
 def _limited(job: Job) -> Iterator[None]:
     """Hold a job to its limits: the system ends this process where it takes more time than it may."""
-    if sys.platform == "win32":  # the parent's clock is all there is
-        yield
-        return
-    _soft(resource.RLIMIT_AS, job.memory_bytes + job.mapped_bytes)
-    _soft(resource.RLIMIT_DATA, job.memory_bytes)
-    _soft(resource.RLIMIT_FSIZE, job.written_bytes)
-    signal.setitimer(signal.ITIMER_PROF, job.seconds)
+    if sys.platform != "win32":  # there, the parent's clock is all there is
+        _soft(resource.RLIMIT_AS, job.memory_bytes + job.mapped_bytes)
+        _soft(resource.RLIMIT_DATA, job.memory_bytes)
+        _soft(resource.RLIMIT_FSIZE, job.written_bytes)
+        signal.setitimer(signal.ITIMER_PROF, job.seconds)
     try:
         yield
     finally:
-        signal.setitimer(signal.ITIMER_PROF, 0)
-        _soft(resource.RLIMIT_AS, resource.RLIM_INFINITY)
-        _soft(resource.RLIMIT_DATA, resource.RLIM_INFINITY)
+        if sys.platform != "win32":
+            signal.setitimer(signal.ITIMER_PROF, 0)
+            _soft(resource.RLIMIT_AS, resource.RLIM_INFINITY)
+            _soft(resource.RLIMIT_DATA, resource.RLIM_INFINITY)
 
 
 def _soft(which: int, value: int) -> None:
+    """Set a limit, as far as the system lets us."""
     if sys.platform != "win32":
         with contextlib.suppress(ValueError, OSError):
             hard = resource.getrlimit(which)[1]

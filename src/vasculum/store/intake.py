@@ -8,6 +8,7 @@ import hashlib
 import io
 import os
 import stat
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Literal
@@ -16,7 +17,7 @@ from vasculum.errors import Integrity, Unavailable, Unreadable, VasculumError
 from vasculum.model.progress import Progress
 
 from .base import How, Incoming
-from .durable import WINDOWS, start_writeback
+from .durable import READ_ONLY, WINDOWS, start_writeback
 
 CHUNK_BYTES = 1024 * 1024
 
@@ -165,14 +166,14 @@ def _linked(item: Incoming, temporary: Path, how: How) -> Received | None:
 
 
 def _clone(source: int, temporary: Path) -> None:
-    try:
-        import fcntl
-    except ImportError as error:
-        raise OSError(errno.ENOTSUP, "no reflinks here") from error
+    if sys.platform != "linux":  # elsewhere a clone is a copy
+        raise OSError(errno.ENOTSUP, os.strerror(errno.ENOTSUP))
+    import fcntl
+
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         fcntl.ioctl(descriptor, _FICLONE, source)
-        os.fchmod(descriptor, 0o444)
+        os.fchmod(descriptor, READ_ONLY)
     finally:
         os.close(descriptor)
 
@@ -190,8 +191,8 @@ def _copied(item: Incoming, temporary: Path, progress: Progress | None) -> Recei
             sha256, size = _pump(item, source, descriptor, expected, progress)
             if before is not None:
                 _unchanged(item, before, os.fstat(source.fileno()))
-            if not WINDOWS:
-                os.fchmod(descriptor, 0o444)
+            if sys.platform != "win32":
+                os.fchmod(descriptor, READ_ONLY)
         except BaseException:
             os.close(descriptor)
             raise
