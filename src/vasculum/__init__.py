@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 from vasculum import errors
 
 if TYPE_CHECKING:
-    from vasculum.bundle import check as check_bundle
     from vasculum.bundle import inspect, open_bundle
+    from vasculum.bundle.check import check as check_bundle
     from vasculum.model.geometry import Geometry
     from vasculum.model.voxels import Volume
     from vasculum.repo.repository import Repository, init_repository, open_repository
@@ -33,7 +33,7 @@ _WHERE = {
     "Geometry": ("vasculum.model.geometry", "Geometry"),
     "Repository": ("vasculum.repo.repository", "Repository"),
     "Volume": ("vasculum.model.voxels", "Volume"),
-    "check_bundle": ("vasculum.bundle", "check"),
+    "check_bundle": ("vasculum.bundle.check", "check"),
     "init_repository": ("vasculum.repo.repository", "init_repository"),
     "inspect": ("vasculum.bundle", "inspect"),
     "open_bundle": ("vasculum.bundle", "open_bundle"),

@@ -135,3 +135,16 @@ def test_what_a_scene_names_is_one_subject() -> None:
     scene = draft("out/scene/all.mrml", Kind.SCENE, references=(Reference(target="../maps/left9.nrrd", how="path"),))
     drafts = [scene, draft("out/maps/left9.nrrd"), draft("out/maps/other8.nrrd")]
     assert labels(drafts) == ["left9", "left9", "other8"]
+
+
+def test_what_lies_beside_a_dicom_series_goes_with_it() -> None:
+    identity = DicomIdentity(
+        sop_class_uid="1",
+        sop_instance_uid="2",
+        study_instance_uid="3",
+        series_instance_uid="4",
+        transfer_syntax_uid="5",
+        patient_id="P 7",
+    )
+    drafts = [draft("case/DICOM/IM1", dicom=identity), draft("case/bone.seg.nrrd", Kind.SEGMENTATION)]
+    assert labels(drafts) == ["P 7", "P 7"]

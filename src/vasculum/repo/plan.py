@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from vasculum.store.base import BlobStore
 
 SAME_BYTES = "the same bytes as "
+
+TABLE_NAMES = ("participants", "subjects", "specimens", "metadata")
+"""Tables whose names begin so are asked about subjects without being named by the user (BIDS: ``participants.tsv``)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +69,7 @@ def plan_import(
         in_order = [*known.companions(readable, laboratory), *readable]
         sorted_files = sort_files(in_order, laboratory)
         drafts = [_completed(d, request) for d in sorted_files.drafts]
-        tables = _tables(request, drafts)
+        tables = _tables(request, drafts, untouched)
         assigned = assign_subjects(drafts, tables)
         series = [_planned(a, request, known) for a in assigned]
         series = _with_prints(series, drafts, laboratory, catalog, progress)
@@ -106,17 +109,16 @@ def _completed(draft: Draft, request: ImportRequest) -> Draft:
     return draft
 
 
-def _tables(request: ImportRequest, drafts: Sequence[Draft]) -> list[MetadataTable]:
-    """Read the metadata table of the request, and those tables of the import that name subjects."""
+def _tables(request: ImportRequest, drafts: Sequence[Draft], untouched: Iterable[str]) -> list[MetadataTable]:
+    """Read the metadata table of the request, and those tables under the paths, old and new, that name subjects."""
     tables = [MetadataTable.read(request.metadata)] if request.metadata else []
-    for draft in drafts:
-        name = os.path.basename(draft.path).lower()
-        if draft.description.kind is Kind.TABLE and name.startswith(
-            ("participants", "subjects", "specimens", "metadata")
-        ):
+    fresh = [next(iter(d.local.values())) for d in drafts if d.description.kind is Kind.TABLE]
+    for path in (*fresh, *untouched):
+        name = os.path.basename(path).lower()
+        if name.startswith(TABLE_NAMES) and name.endswith((".csv", ".tsv", ".xlsx")):
             try:
-                tables.append(MetadataTable.read(Path(next(iter(draft.local.values())))))
-            except ValueError:
+                tables.append(MetadataTable.read(Path(path)))
+            except (ValueError, OSError):
                 continue  # a table of something else; it is imported as a table all the same
     return tables
 

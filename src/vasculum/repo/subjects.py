@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from vasculum.model.description import Attributes
@@ -56,7 +56,7 @@ def assign_subjects(drafts: Sequence[Draft], tables: Sequence[MetadataTable]) ->
         label = family_label(family)
         assigned |= {id(d): Assigned(d, label, "a scene names it") for d in family}
     rest = [d for d in rest if id(d) not in assigned]
-    for one in _from_names(rest):
+    for one in _from_names(rest, [a for a in assigned.values() if a.draft.description.kind in _PRIMARY]):
         assigned[id(one.draft)] = one
     return _told_apart([assigned[id(d)] for d in drafts])
 
@@ -153,18 +153,27 @@ def _folders(draft: Draft) -> list[str]:
 # --- by names, grids and folders -------------------------------------------------------------------------------------
 
 
-def _from_names(drafts: Sequence[Draft]) -> list[Assigned]:
+def _from_names(drafts: Sequence[Draft], certain: Sequence[Assigned]) -> list[Assigned]:
+    """Let names, grids and folders decide; `certain` are volumes whose subject is beyond doubt."""
     anchors = {id(d): a for d, a in _anchors(drafts)}
-    by_folder: dict[str, list[Assigned]] = defaultdict(list)
-    for draft in drafts:
-        if id(draft) in anchors:
-            by_folder[os.path.dirname(draft.path)].append(anchors[id(draft)])
-    shared = _shared_identities([d for d in drafts if id(d) not in anchors], by_folder)
-    known = sorted(anchors.values(), key=lambda a: len(a.label), reverse=True)
+    under: dict[str, list[Assigned]] = defaultdict(list)
+    for one in (*anchors.values(), *certain):
+        for folder in _folders_above(one.draft):
+            under[folder].append(one)
+    shared = _shared_identities([d for d in drafts if id(d) not in anchors], under)
+    known = sorted((*anchors.values(), *certain), key=lambda a: len(a.label), reverse=True)
     return [
-        anchors.get(id(d)) or _follow(d, by_folder[os.path.dirname(d.path)], known, shared.get(id(d), ""))
-        for d in drafts
+        anchors.get(id(d)) or _follow(d, under[os.path.dirname(d.path)], known, shared.get(id(d), "")) for d in drafts
     ]
+
+
+def _folders_above(draft: Draft) -> Iterator[str]:
+    """Give the folder of a draft, and those above it down from the one that the user named."""
+    folder = os.path.dirname(draft.path)
+    yield folder
+    while folder != draft.root and folder.startswith(draft.root):
+        folder = os.path.dirname(folder)
+        yield folder
 
 
 def _anchors(drafts: Sequence[Draft]) -> list[tuple[Draft, Assigned]]:
@@ -193,12 +202,12 @@ def _by_folder(draft: Draft, fallback: str) -> Assigned:
     return Assigned(draft, fallback or stem(draft.path), "nothing but its own name says whose it is")
 
 
-def _shared_identities(drafts: Sequence[Draft], by_folder: Mapping[str, list[Assigned]]) -> dict[int, str]:
+def _shared_identities(drafts: Sequence[Draft], under: Mapping[str, list[Assigned]]) -> dict[int, str]:
     """Where a folder holds no volumes, let its file names tell subjects apart: ``S01_left``, ``S01_right``, ``S02_left``."""
     groups: dict[str, list[Draft]] = defaultdict(list)
     for draft in drafts:
         folder = os.path.dirname(draft.path)
-        if not by_folder.get(folder):
+        if not under.get(folder):
             groups[folder].append(draft)
     found: dict[int, str] = {}
     for members in groups.values():
@@ -207,27 +216,34 @@ def _shared_identities(drafts: Sequence[Draft], by_folder: Mapping[str, list[Ass
     return found
 
 
+def _joined(draft: Draft, other: Assigned, why: str) -> Assigned:
+    """Give a draft the subject of another."""
+    return Assigned(draft, other.label, why, other.kind, other.issuer, by_folder=other.by_folder)
+
+
+def _own_name(one: Assigned) -> str:
+    """Give the file name of a volume; the slices of a DICOM series are not named after it."""
+    return "" if one.draft.description.dicom else stem(one.draft.path)
+
+
 def _follow(draft: Draft, beside: list[Assigned], known: Sequence[Assigned], shared: str) -> Assigned:
     """Find the volume that a derived thing goes with."""
     own = stem(draft.path)
-    for anchors, where in ((beside, "in the same folder"), (known, "in this import")):
-        named = [a for a in anchors if is_prefix(a.label, own) or is_prefix(stem(a.draft.path), own)]
+    for anchors, where in ((beside, "in its folder"), (known, "in this import")):
+        named = [a for a in anchors if is_prefix(a.label, own) or is_prefix(_own_name(a), own)]
         if named:
             best = max(named, key=lambda a: len(normal(a.label)))
             why = f"named like {stem(best.draft.path)} {where}"
-            return Assigned(draft, best.label, why, best.kind, by_folder=best.by_folder)
+            return _joined(draft, best, why)
     grid = draft.description.geometry
     if grid is not None:
-        same = {
-            a.label for a in beside if a.draft.description.geometry and grid.same_space(a.draft.description.geometry)
-        }
+        grids = ((a, a.draft.description.geometry) for a in beside)
+        same = {a.key: a for a, other in grids if other and grid.same_space(other)}
         if len(same) == 1:
-            return Assigned(
-                draft, same.pop(), "the same grid as a volume in its folder", by_folder=beside[0].by_folder
-            )
-    labels = {a.label for a in beside}
-    if len(labels) == 1:
-        return Assigned(draft, labels.pop(), "the only subject in its folder", by_folder=beside[0].by_folder)
+            return _joined(draft, same.popitem()[1], "the same grid as a volume in its folder")
+    keys = {a.key: a for a in beside}
+    if len(keys) == 1:
+        return _joined(draft, keys.popitem()[1], "the only subject in its folder")
     if shared:
         return Assigned(draft, shared, "file names in its folder share this beginning")
     return _by_folder(draft, identity(own))
