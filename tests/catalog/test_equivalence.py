@@ -287,7 +287,7 @@ def build(catalog: Catalog, world: World) -> None:
 
 
 @settings(max_examples=60)
-@given(given=worlds, asked=st.lists(queries, min_size=1, max_size=8))
+@given(given=worlds, asked=st.lists(queries, min_size=6, max_size=16))
 def test_queries_mean_what_they_say(blank: Path, tmp_path: Path, given: dict[str, Any], asked: list[Query]) -> None:
     path = tmp_path / "world.sqlite"
     for old in tmp_path.glob("world*"):

@@ -101,7 +101,9 @@ def match_expression(words: str) -> str:
 def words_matching(expression: str) -> sa.TextualSelect:
     """Select ``n`` of the series whose words match an FTS5 expression."""
     statement = sa.text("SELECT rowid AS n FROM words WHERE words MATCH :expression")
-    bound = sa.bindparam("expression", expression, unique=True)  # a query may search for words more than once
+    bound: sa.BindParameter[str] = sa.bindparam(
+        "expression", expression, unique=True
+    )  # a query may search for words more than once
     return statement.bindparams(bound).columns(sa.column("n", sa.Integer))
 
 

@@ -49,7 +49,8 @@ def load(
     found = rows.select_in(connection, _RECORDS, tables.series.c.n, numbers)
     records = {row.n: rows.series_of(row.series) for row in found}
     sources = _sources(connection, numbers)
-    return [replace(records[n], sources=sources.get(n, ())) for n in numbers if n in records]
+    records.update((n, replace(records[n], sources=ids)) for n, ids in sources.items() if n in records)
+    return [records[n] for n in numbers if n in records]
 
 
 def children(connection: sa.Connection, level: Level, owner_id: str) -> list[Study] | list[Series]:

@@ -34,7 +34,7 @@ Rows = sa.SelectBase
 FEW_TERMS = 8
 """Up to so many values are probed one by one; more are found through the field."""
 
-MOST_TERMS = 2000
+MOST_TERMS = 200
 """So many values are named in a statement; more are found by their condition again."""
 
 WORDS_COUNTED = 5000
@@ -51,11 +51,13 @@ class Condition:
     test: Callable[[Number], sa.ColumnElement[bool]]
     """Says whether the series of a row number fulfils it."""
     rows: Rows | None
-    """Selects the row numbers ``n`` (perhaps more than once each) that fulfil it; None where it can only be tested."""
+    """Selects the row numbers ``n`` that fulfil it; None where it can only be tested."""
     estimate: int
     """How many series to expect at most."""
     exact: bool = False
     """The estimate is the count."""
+    distinct: bool = False
+    """`rows` has every row number once."""
     probe: float = 1.0
     """What one test costs, in steps of a walk."""
 
@@ -66,7 +68,8 @@ class Compiler:
     def __init__(self, connection: sa.Connection, level: Level) -> None:
         self._connection = connection
         self._level = level
-        self.total = connection.scalar(sa.select(sa.func.count()).select_from(tables.series)) or 0
+        self.total = connection.scalar(sa.select(sa.func.max(tables.series.c.n))) or 0
+        """About how many series there are; to count them takes a walk over all."""
 
     def condition(self, query: Query) -> Condition:
         """Compile a query."""
@@ -104,7 +107,7 @@ class Compiler:
         return self._connection.scalar(sa.select(tables.key.c.id).where(tables.key.c.folded == folded))
 
     def _everything(self) -> Condition:
-        return Condition(lambda _n: sa.true(), None, self.total, exact=True)
+        return Condition(lambda _n: sa.true(), None, self.total)
 
     def _nothing(self) -> Condition:
         rows = sa.select(tables.series.c.n).where(sa.false())
@@ -126,6 +129,7 @@ class Compiler:
             rows,
             estimate,
             exact=len(ordered) == 1 and driver.exact,
+            distinct=driver.distinct,
             probe=probes,
         )
 
@@ -144,7 +148,7 @@ class Compiler:
         rows = comparison.in_columns(query)
         if rows is not None:
             own = rows.selected_columns.n
-            return Condition(lambda n: sa.exists(rows.where(own == n)), rows, self.total)
+            return Condition(lambda n: sa.exists(rows.where(own == n)), rows, self.total, distinct=True)
         return self._terms(query.field, comparison.compared(query))
 
     def _terms(self, field: str, wanted: comparison.Wanted) -> Condition:
@@ -152,11 +156,15 @@ class Compiler:
         if key is None:
             return self._nothing()
         t, p = tables.term.c, tables.posting.c
-        where = (t.key_id == key) & wanted.terms & (t.n > 0)
+        where = (t.key_id == key) & wanted.terms
         found = self._connection.execute(sa.select(t.id, t.n).where(where).limit(MOST_TERMS + 1)).all()
         ids = [row.id for row in found]
-        named: Any = ids if len(ids) <= MOST_TERMS else sa.select(t.id).where(where)
-        estimate = min(self.total, sum(row.n for row in found)) if len(ids) <= MOST_TERMS else self.total
+        few = len(ids) <= MOST_TERMS
+        named: Any = ids if few else sa.select(t.id).where(where)
+        held = (
+            sum(row.n for row in found) if few else self._connection.scalar(sa.select(sa.func.sum(t.n)).where(where))
+        )
+        estimate = min(self.total, held or 0)
         rows = sa.select(p.series_n.label("n")).where(_one_of(p.term_id, named))
 
         def test(n: Number) -> sa.ColumnElement[bool]:
@@ -164,7 +172,8 @@ class Compiler:
                 return sa.exists().where(_one_of(p.term_id, named), p.series_n == n)
             return sa.exists().where(p.key_id == key, p.series_n == n, t.id == p.term_id, wanted.terms)
 
-        plain = Condition(test, rows, estimate, exact=len(ids) <= 1)
+        single = len(ids) <= 1
+        plain = Condition(test, rows, estimate, exact=single, distinct=single)
         return self._with_spans(key, wanted, plain)
 
     def _with_spans(self, key: int, wanted: comparison.Wanted, plain: Condition) -> Condition:
@@ -199,6 +208,7 @@ class Compiler:
             sa.select(rows.subquery().c.n),
             estimate,
             exact=count < WORDS_COUNTED,
+            distinct=True,
             probe=WORDS_PROBE,
         )
 
