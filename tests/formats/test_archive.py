@@ -166,3 +166,15 @@ def test_real_zip(shared_data: Path) -> None:
     described = ZipArchive().describe(shared_data / "mesh" / "trimesh" / "fuze.zip")
     assert "fuze.obj" in described.members
     assert archive.BOMB_RATIO == 1000
+
+
+def test_a_workbook_stored_in_an_archive_does_not_make_it_one(shared_data: Path, tmp_path: Path) -> None:
+    book = next((shared_data / "tables-metadata").rglob("*.xlsx"))
+    target = tmp_path / "bundle.mrb"
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:
+        archive.write(book, "scene/Data/table.xlsx")
+    assert describe(target).format == "zip"
+    assert describe(book).format == "xlsx"
+    bare = tmp_path / "no ending"
+    bare.write_bytes(book.read_bytes())
+    assert describe(bare).format == "xlsx"

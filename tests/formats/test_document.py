@@ -87,7 +87,7 @@ def test_morphodepot_accessions(shared_data: Path) -> None:
         "species": "Mus musculus",
         "sex": "Unknown",
         "developmental_stage": "Adult",
-        "modality": "Micro CT (or synchrotron)",
+        "imaging_modality": "Micro CT (or synchrotron)",
         "contrast_enhancement": "No",
         "image_contents": "Partial specimen",
         "anatomical_areas": "Head and neck (e.g., cranium, mandible, proximal vertebral colum)",

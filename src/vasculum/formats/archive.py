@@ -21,6 +21,7 @@ from typing import Any
 
 from vasculum.errors import NotFound, Unreadable
 from vasculum.formats.base import Head
+from vasculum.formats.zip_head import is_office
 from vasculum.model.description import Description, Finding, Part
 from vasculum.model.kinds import Kind, Severity
 
@@ -30,7 +31,6 @@ BOMB_RATIO = 1000
 BOMB_BYTES = 50 * 1024 * 1024
 
 _CHUNK = 1024 * 1024
-_OFFICE = (b"[Content_Types].xml", b"mimetypeapplication/vnd.oasis", b"xl/workbook", b"word/document")
 _OFFICE_ENDINGS = (".xlsx", ".xlsm", ".docx", ".pptx", ".odt", ".ods", ".odp", ".npz", ".jar", ".whl")
 # Not LZMA: a header can make its decoder ask for gigabytes.
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2)
@@ -54,8 +54,7 @@ class ZipArchive:
     def recognises(self, head: Head) -> bool:
         """A zip that is no office document; or a file called ``.mrb`` with a zip at its end."""
         if head.start.startswith((b"PK\x03\x04", b"PK\x05\x06", b"PK00PK\x03\x04")):
-            early = head.start[:4096]
-            return not head.suffixes.endswith(_OFFICE_ENDINGS) and not any(mark in early for mark in _OFFICE)
+            return not head.suffixes.endswith(_OFFICE_ENDINGS) and not is_office(head.start)
         return head.suffixes.endswith(".mrb") and zipfile.is_zipfile(head.path)
 
     def describe(self, path: Path) -> Description:

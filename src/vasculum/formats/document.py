@@ -52,7 +52,7 @@ ACCESSION_FIELDS = {
     "species": "species",
     "biologicalSex": "sex",
     "developmentalStage": "developmental_stage",
-    "modality": "modality",
+    "modality": "imaging_modality",
     "contrastEnhancement": "contrast_enhancement",
     "imageContents": "image_contents",
     "anatomicalAreas": "anatomical_areas",

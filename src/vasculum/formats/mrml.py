@@ -148,7 +148,7 @@ def _nodes(elements: list[Any], owners: Mapping[str, Any]) -> Iterator[SceneNode
         yield SceneNode(
             tag=str(element.tag),
             id=str(element.get("id", "")),
-            name=unquote(str(element.get("name", ""))),
+            name=str(element.get("name", "")),
             files=tuple(files.get(id(element), ())),
             attributes=_node_attributes(str(element.get("attributes", ""))),
         )

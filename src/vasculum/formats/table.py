@@ -15,6 +15,7 @@ from vasculum.formats.archive import refuse_bombs
 from vasculum.formats.base import Head
 from vasculum.formats.text import decode, looks_like_text, read_bytes
 from vasculum.formats.writing import replacing
+from vasculum.formats.zip_head import LOCAL_HEADER, is_workbook
 from vasculum.model.description import Description, Finding, Part, Value
 from vasculum.model.kinds import Kind, Severity
 
@@ -76,8 +77,9 @@ class Workbook:
 
     def recognises(self, head: Head) -> bool:
         """A zip with a workbook in it."""
-        inside = b"xl/workbook" in head.start or head.suffixes.endswith((".xlsx", ".xlsm"))
-        return head.start.startswith(b"PK\x03\x04") and inside
+        if not head.start.startswith(LOCAL_HEADER):
+            return False
+        return head.suffixes.endswith((".xlsx", ".xlsm")) or is_workbook(head.start)
 
     def describe(self, path: Path) -> Description:
         """Give the sheets, and columns and rows of the first one that is not empty."""
