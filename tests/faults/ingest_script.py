@@ -8,6 +8,7 @@ and touch nothing of the store).
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from pathlib import Path
 
@@ -35,7 +36,8 @@ class Acknowledged:
         for blob in self._repository.catalog.blobs():
             if blob.sha256 not in self._told:
                 self._told.add(blob.sha256)
-                print("ACK", blob.sha256, flush=True)
+                with contextlib.suppress(OSError):  # the fault struck the pipe, not the disk
+                    print("ACK", blob.sha256, flush=True)
 
     def done(self) -> None: ...
 
@@ -45,7 +47,10 @@ def main(store: Path, source: Path) -> int:
     with open_repository(store) if there else init_repository(store) as repository:
         plan = repository.plan_import([source], workers=1)
         report = repository.execute(plan, progress=Acknowledged(repository))
-    return int(any(one.outcome == "refused" for one in report.files))
+    refused = [one for one in report.files if one.outcome == "refused"]
+    for one in refused:
+        print(Path(one.path).name, one.reason, file=sys.stderr)
+    return int(bool(refused))
 
 
 if __name__ == "__main__":
