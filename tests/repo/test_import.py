@@ -18,7 +18,8 @@ import pytest
 from tests.repo.states import state
 
 import vasculum
-from vasculum.formats import nrrd
+from vasculum.formats import nrrd, segnrrd
+from vasculum.model.description import Segment
 from vasculum.model.geometry import Geometry
 from vasculum.model.kinds import Kind
 from vasculum.model.plans import Outcome
@@ -68,6 +69,34 @@ def test_what_was_imported_is_found_with_exact_strings(
     (landmarks,) = repository.find('landmarks:1 "bregma"')
     assert landmarks.landmarks[0].label == "bregma Ñ"
     assert landmarks.landmarks[0].position == (1.25, -2.5, 3.125)
+
+
+def test_notebooks_show_tables_and_slices(repository: Repository, specimen: Path) -> None:
+    bring(repository, specimen)
+    found = repository.find("")
+    assert found._repr_html_().count("<tr>") == 5
+    (volume,) = repository.find("kind:volume")
+    page = volume._repr_html_()
+    assert "7 × 8 × 9" in page
+    assert "data:image/png;base64," in page
+
+
+def test_what_was_made_from_a_dicom_series_joins_its_study(
+    repository: Repository, shared_data: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "case"
+    shutil.copytree(shared_data / "dicom-ct/Slicer/CTHeadAxialDicom", folder / "DICOM")
+    (planned,) = repository.plan_import([folder]).series
+    assert planned.description.geometry is not None
+    mask = np.zeros(planned.description.geometry.shape, np.uint8)
+    segment = Segment(number=1, name="bone", label_value=1)
+    segnrrd.write(folder / "bone.seg.nrrd", mask, planned.description.geometry, (segment,))
+    bring(repository, folder)
+    assert repository.count("", level="study") == 1
+    (segmentation,) = repository.find("kind:segmentation")
+    (volume,) = repository.find("kind:volume")
+    assert segmentation.subject == volume.subject
+    assert repository.catalog.series(segmentation.id).sources == (volume.id,)
 
 
 def test_a_second_import_changes_nothing(repository: Repository, specimen: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from vasculum.model.kinds import Kind
@@ -24,7 +24,17 @@ def with_sources(series: Sequence[PlannedSeries]) -> list[PlannedSeries]:
     for one in series:
         if one.description.kind is Kind.VOLUME:
             volumes[one.subject].append(one)
-    return [replace(one, sources=_sources(one, by_uid, volumes[one.subject])) for one in series]
+    linked = [replace(one, sources=_sources(one, by_uid, volumes[one.subject])) for one in series]
+    by_key = {one.key: one for one in linked}
+    return [_in_study_of_source(one, by_key) for one in linked]
+
+
+def _in_study_of_source(one: PlannedSeries, by_key: Mapping[str, PlannedSeries]) -> PlannedSeries:
+    """File what was made from a DICOM series under the study of that series."""
+    source = by_key[one.sources[0]] if one.sources else one
+    if one.description.dicom is not None or source.subject != one.subject:
+        return one
+    return replace(one, study_uid=source.study_uid, study_label=source.study_label, study_date=source.study_date)
 
 
 def _sources(one: PlannedSeries, by_uid: dict[str, str], volumes: list[PlannedSeries]) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ from vasculum.model.query import Level, Query
 from vasculum.model.records import Series, Study, Subject
 from vasculum.repo.checking import CheckReport, check_everything
 from vasculum.repo.scan import REPOSITORY_MARK
-from vasculum.repo.views import SeriesView
+from vasculum.repo.views import Found, SeriesView
 from vasculum.store.base import How
 from vasculum.store.local import LocalStore
 
@@ -182,7 +182,7 @@ class Repository:
         Returns
         -------
         list
-            `SeriesView` at level ``series``, else `Subject` or `Study` records.
+            `Found`, a list of `SeriesView`, at level ``series``, else `Subject` or `Study` records.
 
         Raises
         ------
@@ -192,7 +192,9 @@ class Repository:
         records = self.catalog.find(
             query, level=_level(level), project=project, limit=limit, offset=offset, order=order
         )
-        return [SeriesView(self, r) if isinstance(r, Series) else r for r in records]
+        if _level(level) is Level.SERIES:
+            return Found(SeriesView(self, r) for r in records if isinstance(r, Series))
+        return list(records)
 
     def count(self, query: str | Query = "", *, level: Level | str = Level.SERIES) -> int:
         """Count what `find` would give."""

@@ -22,6 +22,20 @@ if TYPE_CHECKING:
     from vasculum.repo.repository import Repository
 
 
+class Found(list["SeriesView"]):
+    """What a search found: a list of series that shows itself as a table in a notebook."""
+
+    def _repr_html_(self) -> str:
+        head = "".join(
+            f"<th>{name}</th>" for name in ("subject", "kind", "modality", "label", "shape (k, j, i)", "id")
+        )
+        rows = "".join(
+            f"<tr>{''.join(f'<td>{html.escape(cell)}</td>' for cell in one.cells())}</tr>" for one in self[:50]
+        )
+        rest = f"<p>… and {len(self) - 50} more</p>" if len(self) > 50 else ""
+        return f"<table><tr>{head}</tr>{rows}</table>{rest}"
+
+
 class SeriesView:
     """One series of a repository. What the catalogue knows is there at once; files and voxels are read when asked for."""
 
@@ -142,6 +156,11 @@ class SeriesView:
         return layer == segment.label_value  # type: ignore[no-any-return]
 
     # --- for notebooks -------------------------------------------------------------------------------------------
+
+    def cells(self) -> tuple[str, ...]:
+        """Give what a line of a table says: subject, kind, modality, label, shape, id."""
+        shape = " × ".join(map(str, self.geometry.shape)) if self.geometry else ""
+        return self.subject.label, str(self.kind), self.modality, self.label, shape, self.id
 
     def __repr__(self) -> str:
         return f"<{self.kind} {self.label!r} of {self.record.subject[:8]}, series {self.id}>"
