@@ -11,6 +11,7 @@ from vasculum.errors import NotFound, Unreadable
 from vasculum.formats import archive
 from vasculum.formats.archive import Archive, ZipArchive, extract
 from vasculum.formats.base import Head
+from vasculum.formats.registry import describe
 from vasculum.model.kinds import Kind
 
 MIB = 1024 * 1024
