@@ -231,16 +231,23 @@ class Catalog:
             for row in connection.execution_options(yield_per=1000).execute(statement):
                 yield _blob_of(row)
 
-    def known_blobs(self, shas: Collection[str]) -> set[str]:
-        """Give those digests that are here."""
-        column = tables.blob.c.sha256
-        return {row.sha256 for row in self._in(sa.select(column), column, shas)}
+    def known_blobs(self, shas: Collection[str]) -> dict[str, Blob]:
+        """Give those of some blobs that are here, by digest."""
+        found = self._in(sa.select(tables.blob), tables.blob.c.sha256, shas)
+        return {row.sha256: _blob_of(row) for row in found}
 
     def series_with_blob(self, sha256: str) -> list[str]:
         """Give the ids of the series that have a file of these bytes."""
+        return self.series_with_blobs({sha256}).get(sha256, [])
+
+    def series_with_blobs(self, shas: Collection[str]) -> dict[str, list[str]]:
+        """Give the ids of the series that have a file of these bytes, by digest."""
         f, s = tables.file.c, tables.series.c
-        statement = sa.select(s.id).join(tables.file, f.series_n == s.n).where(f.sha256 == sha256).distinct()
-        return self._all(statement.order_by(s.id), lambda row: str(row.id))
+        statement = sa.select(f.sha256, s.id).join_from(tables.file, tables.series, f.series_n == s.n).distinct()
+        known: dict[str, list[str]] = {}
+        for row in self._in(statement.order_by(s.id), f.sha256, shas):
+            known.setdefault(row.sha256, []).append(row.id)
+        return known
 
     def sources(self, paths: Collection[str]) -> dict[str, tuple[int, int, str]]:
         """Give size, modification time (ns) and SHA-256 of files at their last import, by path."""

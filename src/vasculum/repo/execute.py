@@ -183,8 +183,9 @@ class Execution:
         blobs: dict[str, Blob] = {}
         refusals: dict[str, str] = {}
         todo: dict[str, FoundFile] = {}
+        known = self._catalog.known_blobs({file.sha256 for file in files})
         for file in files:
-            here = self._catalog.blob(file.sha256)
+            here = known.get(file.sha256)
             if here is not None and (here.location or self._store.has(file.sha256)):
                 blobs[file.sha256] = here
             elif file.container:

@@ -36,18 +36,9 @@ class Known:
             Files to read; path → series id of the rest.
         """
         earlier = self._catalog.sources({m.path for m in met})
-        here: dict[str, str] = {}
-        seen: set[str] = set()
-        for path, (size, mtime_ns, sha256) in earlier.items():
-            try:
-                status = os.stat(path)
-            except OSError:
-                continue
-            if (status.st_size, status.st_mtime_ns) == (size, mtime_ns):
-                seen.add(path)
-                ids = self._catalog.series_with_blob(sha256)
-                if ids:
-                    here[path] = ids[0]
+        seen = {path: sha256 for path, (*was, sha256) in earlier.items() if _state(path) == tuple(was)}
+        holders = self._catalog.series_with_blobs(set(seen.values()))
+        here = {path: holders[sha256][0] for path, sha256 in seen.items() if sha256 in holders}
         new_folders = {os.path.dirname(m.path) for m in met if m.path not in seen}
         fresh = [m for m in met if m.path not in here or os.path.dirname(m.path) in new_folders]
         fresh_paths = {m.path for m in fresh}
@@ -82,7 +73,7 @@ class Known:
         existing, whole, conflict
             Its id or empty; True where it has every byte; True where a SOP Instance UID is here with other bytes.
         """
-        holders = Counter(series for sha in set(shas) for series in self._catalog.series_with_blob(sha))
+        holders = Counter(s for ids in self._catalog.series_with_blobs(set(shas)).values() for s in ids)
         for series_id, count in holders.items():
             if count == len(set(shas)):
                 return series_id, True, False
@@ -98,3 +89,12 @@ class Known:
             if here.get(i.sop_instance_uid)
         )
         return (same.most_common(1)[0][0] if same else ""), False, conflict
+
+
+def _state(path: str) -> tuple[int, int]:
+    """Give the size and the modification time (ns) of a file; (-1, 0) where it is gone."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return -1, 0
+    return status.st_size, status.st_mtime_ns
