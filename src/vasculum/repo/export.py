@@ -5,9 +5,10 @@ from __future__ import annotations
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from vasculum.errors import VasculumError
+from vasculum.errors import Unsupported, VasculumError
+from vasculum.model.geometry import Geometry
 from vasculum.model.kinds import Kind
 from vasculum.model.progress import Progress
 from vasculum.model.query import Level, Query
@@ -103,7 +104,8 @@ def _nrrd(series: SeriesView, place: _Places) -> list[str]:
         segnrrd.write(target, volume.array, _placed(series), series.segments)
     else:
         target = base.with_name(base.name + ".nrrd")
-        nrrd.write(target, volume.array, _placed(series), encoding="gzip")
+        geometry = None if _is_picture(series) else _placed(series)
+        nrrd.write(target, volume.array, geometry, axes=volume.axes, encoding="gzip")
     return [target.relative_to(place.folder).as_posix()]
 
 
@@ -113,15 +115,26 @@ def _nifti(series: SeriesView, place: _Places) -> list[str]:
     if series.description.voxels is None:
         return _original(series, place)
     volume = series.volume()
+    if series.kind is Kind.SEGMENTATION and volume.array.ndim == 4:
+        raise Unsupported(
+            f"segments of series {series.id} overlap, and NIfTI has one label a voxel", hint="--as nrrd"
+        )
+    geometry = _placed(series)
     base = place(series)
     target = base.with_name(base.name + ".nii.gz")
-    nifti.write(target, volume.array, _placed(series))
+    nifti.write(target, volume.array, geometry, axes=volume.axes)
     return [target.relative_to(place.folder).as_posix()]
 
 
-def _placed(series: SeriesView) -> Any:
-    from vasculum.errors import Unsupported
+def _is_picture(series: SeriesView) -> bool:
+    """Tell a picture, which needs no size of its pixels, from a stack that lacks it."""
+    return series.geometry is None and series.kind is Kind.IMAGE
 
+
+def _placed(series: SeriesView) -> Geometry:
+    """Give the one regular grid of a series; Unsupported where it has none."""
+    if _is_picture(series):
+        raise Unsupported(f"series {series.id} is a picture without a place in space", hint="--as nrrd or original")
     if series.geometry is None:
         raise Unsupported(
             f"series {series.id} has no voxel size",
