@@ -286,7 +286,7 @@ def build(catalog: Catalog, world: World) -> None:
             put(writer, (series, description))
 
 
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(given=worlds, asked=st.lists(queries, min_size=6, max_size=16))
 def test_queries_mean_what_they_say(blank: Path, tmp_path: Path, given: dict[str, Any], asked: list[Query]) -> None:
     path = tmp_path / "world.sqlite"

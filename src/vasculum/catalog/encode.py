@@ -19,6 +19,7 @@ SHORT = 160
 """Shorter records are kept as they are: compressing them costs time and saves nothing."""
 
 _ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
+_ENCODER = json.JSONEncoder(separators=(",", ":"), default=msgspec.to_builtins)
 _EMPTY: tuple[object, ...] = (None, "", [], {}, b"")
 
 
@@ -32,7 +33,7 @@ def packed(value: object) -> bytes:
     """Give JSON of plain values, compressed where that is worth it; nothing for nothing."""
     if value in _EMPTY:
         return b""
-    text = json.dumps(value, separators=(",", ":"), default=msgspec.to_builtins).encode("ascii")
+    text = _ENCODER.encode(value).encode("ascii")
     return text if len(text) < SHORT else zstandard.ZstdCompressor(level=1).compress(text)
 
 

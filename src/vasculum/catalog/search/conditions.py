@@ -37,7 +37,7 @@ FEW_TERMS = 8
 MOST_TERMS = 200
 """So many values are named in a statement; more are found by their condition again."""
 
-WORDS_COUNTED = 5000
+WORDS_COUNTED = 1000
 """More hits of words are guessed, not counted."""
 
 WORDS_PROBE = 50.0
