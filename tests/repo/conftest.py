@@ -15,7 +15,19 @@ from vasculum.model.description import Segment
 from vasculum.model.geometry import Geometry
 from vasculum.repo.repository import Repository
 
-OBLIQUE = np.array([[0.9, 0.1, 0.0, -10.0], [-0.1, 0.8, 0.2, 5.0], [0.0, -0.2, 2.0, 30.0], [0, 0, 0, 1]])
+
+def _oblique() -> np.ndarray:
+    """Turn by 20° about z, then 35° about x; 0.9 × 0.8 × 2 mm."""
+    a, b = np.radians((20, 35))
+    about_z = np.array([[np.cos(a), -np.sin(a), 0], [np.sin(a), np.cos(a), 0], [0, 0, 1]])
+    about_x = np.array([[1, 0, 0], [0, np.cos(b), -np.sin(b)], [0, np.sin(b), np.cos(b)]])
+    affine = np.eye(4)
+    affine[:3, :3] = about_x @ about_z @ np.diag([0.9, 0.8, 2.0])
+    affine[:3, 3] = (-10, 5, 30)
+    return affine
+
+
+OBLIQUE = _oblique()
 
 
 @pytest.fixture

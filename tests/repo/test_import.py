@@ -195,6 +195,36 @@ def test_members_of_an_mrb_are_read_and_not_stored_twice(
     assert repository.check().sound
 
 
+def test_a_bundle_of_ours_is_read_again(repository: Repository, specimen: Path, tmp_path: Path) -> None:
+    bring(repository, specimen, metadata=tmp_path / "about.csv")
+    repository.pack("UWBM:Mamm:0082411", tmp_path / "out.mrb")
+    plan = repository.plan_import([tmp_path / "out.mrb"])
+    refused = [f for f in plan.files if f.outcome is Outcome.REFUSED]
+    assert not refused
+    assert {s.label for s in plan.subjects} == {"UWBM:Mamm:0082411"}
+    volumes = [s for s in plan.series if s.description.kind is Kind.VOLUME]
+    assert volumes
+    assert all("same-voxels" in {f.code for f in s.findings} for s in volumes)
+
+
+def test_a_grid_that_dicom_cannot_say_is_packed_as_nrrd(repository: Repository, tmp_path: Path) -> None:
+    skewed = np.array([[0.9, 0.1, 0, -10], [-0.1, 0.8, 0.2, 5], [0, -0.2, 2, 30], [0, 0, 0, 1.0]])
+    geometry = Geometry.from_affine(skewed, (7, 8, 9))
+    folder = tmp_path / "Skewed7"
+    folder.mkdir()
+    voxels = np.arange(504, dtype=np.int16).reshape(7, 8, 9)
+    nrrd.write(folder / "CT.nrrd", voxels, geometry)
+    segnrrd.write(
+        folder / "x.seg.nrrd", (voxels > 99).astype(np.uint8), geometry, (Segment(number=1, name="a", label_value=1),)
+    )
+    bring(repository, folder)
+    repository.pack("Skewed7", tmp_path / "out.mrb")
+    with vasculum.open_bundle(tmp_path / "out.mrb") as bundle:
+        np.testing.assert_array_equal(bundle.volumes["CT"].array, voxels)
+        np.testing.assert_allclose(bundle.volumes["CT"].geometry.affine, skewed)
+        np.testing.assert_array_equal(bundle.segmentations["x"].mask("a"), voxels > 99)
+
+
 def test_files_left_in_place_are_watched(repository: Repository, specimen: Path) -> None:
     plan = repository.plan_import([specimen], in_place=True)
     repository.execute(plan, in_place=True)

@@ -127,12 +127,26 @@ def _axes(item: Item) -> str:
     return item.description.voxels.axes if item.description.voxels else "kji"
 
 
+ORTHOGONAL_TOLERANCE = 1e-4
+"""Cosine between rows and columns up to which they are at right angles."""
+
+SKEWED = "its rows and columns are not at right angles, which DICOM demands"
+
+
+def _skewed(geometry: Geometry) -> bool:
+    """True where i and j are not orthogonal (PS3.3 C.7.6.2.1.1). A sheared k, as of a tilted gantry, is no matter."""
+    direction = np.asarray(geometry.direction)
+    return abs(float(direction[:, 0] @ direction[:, 1])) > ORTHOGONAL_TOLERANCE
+
+
 def _not_for_dicom(array: NDArray[Any], geometry: Geometry | None, axes: str) -> str:
     """Say why a header into a DICOM image would not be true, or no reader would take it; empty if it would."""
     if geometry is None:
         return "it has no voxel size"
     if not geometry.regular:
         return f"it is not one regular grid: {geometry.irregular}"
+    if _skewed(geometry):
+        return SKEWED
     if axes != "kji":
         return "it has more than three axes, or colour"
     if array.nbytes > LARGEST_IN_DICOM:

@@ -83,6 +83,18 @@ class VoxelFormat(Format, Protocol):
 
 
 @runtime_checkable
+class ContainedFormat(Format, Protocol):
+    """A format whose files name others, which may lie beside or above it once a container has been unpacked."""
+
+    def describe(self, path: Path, root: Path | None = None) -> Description:
+        """Describe as `Format.describe`; parts may lie anywhere under `root` (default: the folder of `path`)."""
+        ...
+
+    names_parts: bool
+    """True. Tells this port from `Format`."""
+
+
+@runtime_checkable
 class AssemblingFormat(Format, Protocol):
     """A format whose files make one thing only together: DICOM series, image stacks."""
 

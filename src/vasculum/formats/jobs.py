@@ -44,6 +44,8 @@ class Examine(msgspec.Struct, tag=True, frozen=True):
     """Hash and describe a file; answers a `FoundFile`."""
 
     path: str
+    root: str = ""
+    """For a member of a container: the folder into which the container was unpacked."""
 
 
 class Assemble(msgspec.Struct, tag=True, frozen=True):

@@ -87,7 +87,9 @@ class Examiner:
         """Hash and describe one file. Raises nothing about the file: what is wrong is in `FoundFile.refusal`."""
         return next(self.examine_all([path]))
 
-    def examine_all(self, paths: Iterable[Path], progress: Progress | None = None) -> Iterator[FoundFile]:
+    def examine_all(
+        self, paths: Iterable[Path], progress: Progress | None = None, *, root: Path | None = None
+    ) -> Iterator[FoundFile]:
         """Hash and describe files; one answer each, in order, as they come.
 
         Parameters
@@ -96,13 +98,15 @@ class Examiner:
             Files; taken as they are needed. Folders, pipes and what is gone are answered with a refusal.
         progress
             Advanced by one for each file.
+        root
+            The folder into which a container was unpacked: its members may name each other anywhere in it.
         """
         pending: deque[tuple[Sequence[_Seen], Future[list[Answer]]]] = deque()
         batches = _batches(map(_seen, paths))
         try:
             while True:
                 for batch in itertools.islice(batches, WINDOW_BATCHES - len(pending)):
-                    jobs = [self._job(Examine(seen.path), seen.size) for seen in batch]
+                    jobs = [self._job(Examine(seen.path, str(root or "")), seen.size) for seen in batch]
                     pending.append((batch, self._threads.submit(self._run, jobs)))
                 if not pending:
                     return

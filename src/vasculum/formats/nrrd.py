@@ -33,6 +33,7 @@ class Nrrd:
     """The format ``nrrd``."""
 
     name = "nrrd"
+    names_parts = True
 
     def recognises(self, head: Head) -> bool:
         """True for files that begin with ``NRRD000``."""

@@ -7,7 +7,7 @@ from importlib import import_module
 from pathlib import Path
 
 from vasculum.errors import Unreadable, Unsupported
-from vasculum.formats.base import HEAD_BYTES, Format, Head
+from vasculum.formats.base import HEAD_BYTES, ContainedFormat, Format, Head
 from vasculum.model.description import Description
 from vasculum.plugins import plugin_manager
 
@@ -72,6 +72,7 @@ def recognise(path: Path) -> Format:
     raise Unreadable("the format was not recognised")
 
 
-def describe(path: Path) -> Description:
-    """Recognise a file and describe it."""
-    return recognise(path).describe(path)
+def describe(path: Path, root: Path | None = None) -> Description:
+    """Recognise a file and describe it; a member of a container may name parts anywhere under `root`."""
+    found = recognise(path)
+    return found.describe(path, root) if root and isinstance(found, ContainedFormat) else found.describe(path)

@@ -19,8 +19,8 @@ CHUNK_BYTES = 1024 * 1024
 CHANGED = "it changed while it was read"
 
 
-def examine(path: Path) -> FoundFile:
-    """Hash and describe a file.
+def examine(path: Path, root: Path | None = None) -> FoundFile:
+    """Hash and describe a file; one of a container may name parts anywhere under `root`.
 
     Never waits on a pipe or wakes a device. A file whose size, time or place differs before and after is refused.
     """
@@ -33,7 +33,7 @@ def examine(path: Path) -> FoundFile:
         return FoundFile(path=str(path), size=0, mtime_ns=0, refusal=_unreadable(path, error))
     description, refusal = None, ""
     try:
-        description = describe(path)
+        description = describe(path, root)
     except VasculumError as error:
         refusal = str(error)
     except OSError as error:

@@ -129,7 +129,7 @@ def _shortened(text: str) -> str:
 
 def _done(task: Task) -> Any:
     if isinstance(task, Examine):
-        return tasks.examine(Path(task.path))
+        return tasks.examine(Path(task.path), Path(task.root) if task.root else None)
     if isinstance(task, Assemble):
         return tasks.assemble(task)
     if isinstance(task, Print):

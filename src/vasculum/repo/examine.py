@@ -93,7 +93,9 @@ class Laboratory:
         for one in unpacked:
             if one.refusal:
                 yield Held(_member(container, one.member, refusal=one.refusal), "", container.path)
-        for one, found in zip(readable, self._examiner.examine_all(Path(u.path) for u in readable), strict=True):
+        for one, found in zip(
+            readable, self._examiner.examine_all((Path(u.path) for u in readable), root=folder), strict=True
+        ):
             path = f"{container.path}!/{one.member}"
             member = replace(found, path=path, container=container.sha256, member=one.member)
             yield _held(member, one.path, container.path)

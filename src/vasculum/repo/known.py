@@ -52,9 +52,8 @@ class Known:
                 coming[one.dicom.series_instance_uid].add(one.found.sha256)
         stored: list[Held] = []
         for uid, shas in coming.items():
-            files = (
-                [f for s in self._catalog.series_by_uid(uid) for f in self._catalog.series(s).files] if uid else []
-            )
+            series = [self._catalog.series(s) for s in self._catalog.series_by_uid(uid)] if uid else []
+            files = [f for s in series if s.format == "dicom" for f in s.files]
             have = {f.blob.sha256 for f in files}
             if not have or shas <= have:
                 continue

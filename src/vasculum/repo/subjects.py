@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from vasculum.model.description import Attributes
@@ -52,6 +52,7 @@ def assign_subjects(drafts: Sequence[Draft], tables: Sequence[MetadataTable]) ->
             assigned[id(draft)] = sure
         else:
             rest.append(draft)
+    _follow_headers_in_containers(assigned.values())
     for family in scene_families(rest):
         label = family_label(family)
         assigned |= {id(d): Assigned(d, label, "a scene names it") for d in family}
@@ -138,6 +139,25 @@ def _from_container(draft: Draft) -> Assigned | None:
     container = first.path.split("!/", 1)[0]
     label = identity(stem(container)) or folder_identity(_folders(draft)) or stem(container)
     return Assigned(draft, label, f"in the container {os.path.basename(container)}")
+
+
+def _follow_headers_in_containers(assigned: Iterable[Assigned]) -> None:
+    """Give all of a container to the one subject that the DICOM headers in it name."""
+    members: dict[str, list[Assigned]] = defaultdict(list)
+    for one in assigned:
+        container, _, member = one.draft.path.partition("!/")
+        if member or one.draft.description.members:
+            members[container].append(one)
+    for container, family in members.items():
+        named = {
+            a.key: a for a in family if a.draft.description.dicom and a.label == a.draft.description.dicom.patient_id
+        }
+        if len(named) != 1:
+            continue
+        (header,) = named.values()
+        for one in family:
+            one.label, one.issuer, one.kind = header.label, header.issuer, header.kind
+            one.why = f"the DICOM headers in {os.path.basename(container)}"
 
 
 def _inside(draft: Draft) -> str:
