@@ -152,7 +152,8 @@ def test_a_full_disk_refuses_the_large_and_keeps_the_small(tmp_path: Path) -> No
             large = [os.urandom(3 * 2**20) for _ in range(3)]
             small = [os.urandom(1000) for _ in range(20)]
             first = store.put([stream_of(content) for content in large])
-            assert [type(answer) for answer in first].count(Stored) == 1
+            # Written at the same time, none may find room.
+            assert [type(answer) for answer in first].count(Stored) <= 1
             full = next(answer for answer in first if isinstance(answer, Refusal))
             assert full == Refusal("stream was not stored: the disk is full", "unavailable")
             then = store.put([stream_of(content) for content in small])

@@ -87,7 +87,7 @@ class LocalStore:
     def put(
         self, incoming: Sequence[Incoming], *, how: How = "copy", progress: Progress | None = None
     ) -> list[Stored | Refusal]:
-        """Store a group: write all, flush all, name all, flush the folders, then answer (DESIGN 9).
+        """Write all, flush all, name all, flush the folders, then answer (DESIGN 9).
 
         ``how="hardlink"`` shares the file with its owner: cheap, but an edit in place there damages the object here,
         which is found at the next read. Such objects keep their mode.
@@ -97,26 +97,27 @@ class LocalStore:
         Unavailable
             The folder of the store cannot be written at all.
         """
-        answers: list[Stored | Refusal] = []
-        for start in range(0, len(incoming), GROUP_FILES):
-            answers += self._put_group(incoming[start : start + GROUP_FILES], how, progress)
-        return answers
-
-    def _put_group(self, group: Sequence[Incoming], how: How, progress: Progress | None) -> list[Stored | Refusal]:
+        if not incoming:
+            return []
         try:
             make_folder(self._objects)
             self._scratch.new_path()
         except OSError as error:
             raise Unavailable(f"the store cannot be written: {fault(error)}") from error
-        received = self._each(lambda item: self._receive(item, how, progress), group)
+        received: list[Received | Stored | Refusal] = []
+        flushed: list[Received | Stored | Refusal] = []
         try:
-            flushed = self._each(lambda pair: _flushed(*pair), list(zip(group, received, strict=True)))
-            named = [self._named(item, one) for item, one in zip(group, flushed, strict=True)]
+            for start in range(0, len(incoming), GROUP_FILES):
+                group = incoming[start : start + GROUP_FILES]
+                taken = self._each(lambda item: self._receive(item, how, progress), group)
+                received += taken
+                flushed += self._each(lambda pair: _flushed(*pair), list(zip(group, taken, strict=True)))
+            named = [self._named(item, one) for item, one in zip(incoming, flushed, strict=True)]
         finally:
             for one in received:
                 if isinstance(one, Received):
                     discard(one)
-        return self._settled(group, named)
+        return self._settled(incoming, named)
 
     def _each(self, function: Callable[[T], R], items: Sequence[T]) -> list[R]:
         if len(items) < 2:
@@ -159,7 +160,6 @@ class LocalStore:
             if there is not None:
                 return there
             final = self._object(one.sha256)
-            one.close()
             try:
                 publish(one.temporary, final)
             except FileNotFoundError:
@@ -170,20 +170,16 @@ class LocalStore:
             return _not_stored(item, error)
         return Stored(one.sha256, one.size, one.how)
 
-    def _settled(self, group: Sequence[Incoming], named: Sequence[Stored | Refusal]) -> list[Stored | Refusal]:
-        """Flush the folders of a group. Also those of objects that were present: who named them may have been killed."""
-        failed: dict[Path, OSError] = {}
-        folders = {self._object(one.sha256).parent for one in named if isinstance(one, Stored)}
-        for folder in [*folders, self._objects] if folders else []:
-            try:
-                fsync_folder(folder)
-            except OSError as error:
-                failed[folder] = error
+    def _settled(self, incoming: Sequence[Incoming], named: Sequence[Stored | Refusal]) -> list[Stored | Refusal]:
+        """Flush the folders. Also those of objects that were present: who named them may have been killed."""
+        folders = list({self._object(one.sha256).parent for one in named if isinstance(one, Stored)})
+        folders += [self._objects] if folders else []
+        failed = {f: error for f, error in zip(folders, self._each(_folder_fault, folders), strict=True) if error}
         answers = list(named)
         for number, one in enumerate(named):
             if isinstance(one, Stored):
                 why = failed.get(self._object(one.sha256).parent) or failed.get(self._objects)
-                answers[number] = _not_stored(group[number], why) if why else one
+                answers[number] = _not_stored(incoming[number], why) if why else one
         return answers
 
     # --- giving out ----------------------------------------------------------------------------------------------
@@ -357,7 +353,17 @@ def _flushed(item: Incoming, one: Received | Stored | Refusal) -> Received | Sto
             flush(one.descriptor)
         except OSError as error:  # the pages are lost and will not be written again: never retried
             return _not_stored(item, error)
+        finally:
+            one.close()
     return one
+
+
+def _folder_fault(folder: Path) -> OSError | None:
+    try:
+        fsync_folder(folder)
+    except OSError as error:
+        return error
+    return None
 
 
 def _not_stored(item: Incoming, error: OSError) -> Refusal:
