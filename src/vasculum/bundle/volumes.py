@@ -156,7 +156,6 @@ def _not_for_dicom(array: NDArray[Any], geometry: Geometry | None, axes: str) ->
 
 def _add_dicom_volume(stage: Stage, item: Item, array: NDArray[Any], geometry: Geometry | None) -> None:
     from vasculum.dicom.enhance import write_volume
-    from vasculum.dicom.uids import uid_from
     from vasculum.formats.picture import display_window
 
     assert geometry is not None
@@ -174,7 +173,7 @@ def _add_dicom_volume(stage: Stage, item: Item, array: NDArray[Any], geometry: G
         series_uid=_series_uid(item),
         series_number=stage.number_of(item),
         label=title_of(item),
-        sop_instance_uid=uid_from("bundle", "image", series.uid, series.voxel_print or series.id),
+        sop_instance_uid=_instance_uid(item, "image"),
         attributes=item.description.attributes,
         source_headers=_turned(item.headers, series.geometry),
         window=window,
@@ -254,9 +253,7 @@ def _add_label_map(
     extents: Mapping[int, Extent],
 ) -> None:
     from vasculum.dicom.seg import write_labelmap
-    from vasculum.dicom.uids import uid_from
 
-    series = item.series
     wide = max(s.label_value for s in segments) > np.iinfo(np.uint8).max or array.size % 2
     dtype = np.dtype(np.uint16 if wide else np.uint8)
     name = stage.names.image()
@@ -270,7 +267,7 @@ def _add_label_map(
         series_uid=_series_uid(item),
         series_number=stage.number_of(item),
         label=title_of(item),
-        sop_instance_uid=uid_from("bundle", "segmentation", series.uid, series.voxel_print or series.id),
+        sop_instance_uid=_instance_uid(item, "segmentation"),
         source=_source(stage, item),
         when=stage.when,
     )
@@ -308,10 +305,26 @@ def _even(array: NDArray[Any]) -> np.dtype[Any]:
 
 
 def _series_uid(item: Item) -> str:
-    """A series that was DICOM before is another one now (PS3.3 C.7.3.1: its objects are converted); others keep theirs."""
+    """A series that was DICOM before is another one now (PS3.3 C.7.3.1: its objects are converted); others keep theirs.
+
+    Where one DICOM series became several (other grids, other versions of its instances), each has a UID of its own.
+    """
     from vasculum.dicom.uids import uid_from
 
-    return uid_from("bundle", "series", item.series.uid) if item.description.dicom else item.series.uid
+    return (
+        uid_from("bundle", "series", item.series.uid, *_content(item)) if item.description.dicom else item.series.uid
+    )
+
+
+def _instance_uid(item: Item, what: str) -> str:
+    from vasculum.dicom.uids import uid_from
+
+    return uid_from("bundle", what, item.series.uid, *_content(item))
+
+
+def _content(item: Item) -> list[str]:
+    """What tells apart series of one UID: the digests of their files."""
+    return sorted(file.blob.sha256 for file in item.series.files)
 
 
 def _turned(headers: Sequence[Mapping[str, Any]], geometry: Geometry | None) -> Sequence[Mapping[str, Any]]:

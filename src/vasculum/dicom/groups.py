@@ -14,7 +14,7 @@ from vasculum.model.description import Attributes
 from vasculum.model.geometry import Geometry
 
 from .elements import code_item, decimal_string, decimal_strings, fit_text, item
-from .uids import uid_from
+from .uids import sound_uid, uid_from
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
@@ -89,8 +89,8 @@ def first_text(attributes: Attributes, keyword: str) -> str:
 
 
 def frame_of_reference(ds: Dataset, uid: str) -> None:
-    """Set the Frame of Reference module."""
-    ds.FrameOfReferenceUID = uid
+    """Set the Frame of Reference module; a UID that no reader would take is replaced by one derived from it."""
+    ds.FrameOfReferenceUID = sound_uid(uid, "frame-of-reference")
     ds.setdefault("PositionReferenceIndicator", "")
 
 

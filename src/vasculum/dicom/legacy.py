@@ -200,13 +200,20 @@ def _image_module(ds: Dataset, header: VolumeHeader, slices: SliceHeaders, resca
     if rescaled:
         scheme = item(CodingSchemeDesignator=OWN_SCHEME, CodingSchemeName="vasculum terms")
         ds.CodingSchemeIdentificationSequence = [scheme]
-        _shared(ds).DerivationImageSequence = [
-            item(
-                DerivationDescription="Stored values re-expressed as values after rescale (slope 1, intercept 0)",
-                DerivationCodeSequence=[code_item(_RESCALED)],
-                SourceImageSequence=[],
-            )
-        ]
+        _derivation(ds, header)
+
+
+def _derivation(ds: Dataset, header: VolumeHeader) -> None:
+    """Say that values were rescaled: in the functional group where sources are named, which it demands, else for all."""
+    said = item(
+        DerivationDescription="Stored values re-expressed as values after rescale (slope 1, intercept 0)",
+        DerivationCodeSequence=[code_item(_RESCALED)],
+    )
+    if header.refers_to_sources:
+        said.SourceImageSequence = []
+        _shared(ds).DerivationImageSequence = [said]
+    else:
+        ds.update(said)
 
 
 def _padding(ds: Dataset, header: VolumeHeader, slices: SliceHeaders) -> None:

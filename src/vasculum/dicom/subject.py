@@ -16,7 +16,7 @@ from vasculum.model.kinds import SubjectKind
 
 from .elements import code_item, decimal_string, fit_text, fits, item
 from .subject_terms import SubjectTerms, date_string, subject_terms
-from .uids import uid_from
+from .uids import sound_uid, uid_from
 from .write import PRIVATE_CREATOR, PRIVATE_GROUP, RECORD_ELEMENT
 
 if TYPE_CHECKING:
@@ -269,7 +269,9 @@ def _strain(ds: Dataset, terms: SubjectTerms) -> None:
 
 
 def _study(ds: Dataset, context: Context) -> None:
-    ds.StudyInstanceUID = context.study_uid
+    ds.StudyInstanceUID = sound_uid(context.study_uid, "study")
+    if ds.get("FrameOfReferenceUID") == ds.StudyInstanceUID:  # some scanners do so; a UID names one thing
+        ds.FrameOfReferenceUID = uid_from("frame-of-reference", ds.StudyInstanceUID)
     ds.StudyDate = date_string(context.study_date) or ds.get("StudyDate", "")
     ds.StudyTime = ds.get("StudyTime", "")
     ds.ReferringPhysicianName = ds.get("ReferringPhysicianName", "")
