@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
@@ -12,9 +11,11 @@ from types import TracebackType
 import zstandard
 
 from vasculum.errors import VasculumError
+from vasculum.formats.base import AssemblingFormat
 from vasculum.formats.limited import Examiner
 from vasculum.formats.wire import from_bytes, to_bytes
-from vasculum.model.description import Description, DicomIdentity
+from vasculum.model.description import Description, DicomIdentity, Finding
+from vasculum.model.kinds import Severity
 from vasculum.model.plans import FoundFile
 from vasculum.model.progress import Progress
 from vasculum.repo.identify import carries_identity
@@ -51,11 +52,12 @@ class Held:
 
 
 class Laboratory:
-    """Examines files in child processes, members of containers too. Holds unpacked members until it is closed."""
+    """Examines files in child processes, members of containers too, which are unpacked into the scratch folder."""
 
-    def __init__(self, *, workers: int, scratch: Path) -> None:
+    def __init__(self, *, workers: int, scratch_folder: Callable[[], Path]) -> None:
         self._examiner = Examiner(workers=workers)
-        self._scratch = Path(tempfile.mkdtemp(prefix="members-", dir=scratch))
+        self._scratch_folder = scratch_folder
+        self._unpacked: list[Path] = []
 
     def __enter__(self) -> Laboratory:
         self._examiner.__enter__()
@@ -65,7 +67,8 @@ class Laboratory:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._examiner.__exit__(kind, error, trace)
-        shutil.rmtree(self._scratch, ignore_errors=True)
+        for folder in self._unpacked:
+            shutil.rmtree(folder, ignore_errors=True)
 
     def examine(self, met: Sequence[Met], progress: Progress) -> Iterator[Held]:
         """Look into files, and into the members of those that are containers, each member after its container."""
@@ -81,7 +84,8 @@ class Laboratory:
 
     def _examine_members(self, container: FoundFile) -> Iterator[Held]:
         assert container.description is not None
-        folder = Path(tempfile.mkdtemp(dir=self._scratch))
+        folder = self._scratch_folder()
+        self._unpacked.append(folder)
         try:
             unpacked = self._examiner.extract(
                 Path(container.path), container.description.members, folder, MEMBER_BUDGET_BYTES
@@ -101,10 +105,15 @@ class Laboratory:
             yield _held(member, one.path, container.path)
 
     def assemble(self, format_name: str, items: dict[str, Description]) -> Sequence[Description]:
-        """Sort single files into series. They were parsed by the children; sorting them is our own arithmetic."""
+        """Sort single files into series; where their headers defeat that, every file stands alone, and says so."""
         from vasculum.formats.registry import format_named
 
-        return format_named(format_name).assemble(items)  # type: ignore[attr-defined, no-any-return]
+        port = format_named(format_name)
+        assert isinstance(port, AssemblingFormat)
+        try:
+            return port.assemble(items)
+        except Exception as fault:  # whatever odd headers lead to, no file may be lost
+            return [_alone(name, one, type(fault).__name__) for name, one in items.items()]
 
     def voxel_prints(
         self, jobs: Iterable[tuple[Description, dict[str, str]]], progress: Progress
@@ -118,6 +127,19 @@ class Laboratory:
             progress.advance(1)
         progress.done()
         return prints
+
+
+def _alone(name: str, one: Description, fault: str) -> Description:
+    finding = Finding(
+        code="not-assembled",
+        text=f"it could not be sorted into a series ({fault}); it stands alone",
+        severity=Severity.ERROR,
+    )
+    parts = (replace(one.parts[0], name=name), *one.parts[1:])
+    instances = (one.dicom,) if one.dicom else ()
+    blocks = tuple(replace(b, part=name) for b in one.voxels.blocks) if one.voxels else ()
+    voxels = replace(one.voxels, blocks=blocks) if one.voxels else None
+    return replace(one, parts=parts, instances=instances, voxels=voxels, findings=(*one.findings, finding))
 
 
 def _held(found: FoundFile, local: str, root: str) -> Held:

@@ -27,7 +27,7 @@ from vasculum.repo.tables import MetadataTable
 
 if TYPE_CHECKING:
     from vasculum.catalog import Catalog
-    from vasculum.store.base import BlobStore
+    from vasculum.store.local import LocalStore
 
 SAME_BYTES = "the same bytes as "
 
@@ -48,9 +48,7 @@ class ImportRequest:
     workers: int = 2
 
 
-def plan_import(
-    request: ImportRequest, catalog: Catalog, store: BlobStore, scratch: Path, progress: Progress
-) -> ImportPlan:
+def plan_import(request: ImportRequest, catalog: Catalog, store: LocalStore, progress: Progress) -> ImportPlan:
     """Look at everything and say what an import would do. Changes nothing.
 
     Raises
@@ -63,7 +61,7 @@ def plan_import(
     met = list(walk(request.paths))
     known = Known(catalog, store)
     fresh, untouched = known.split([m for m in met if not m.skip])
-    with Laboratory(workers=request.workers, scratch=scratch) as laboratory:
+    with Laboratory(workers=request.workers, scratch_folder=store.scratch_folder) as laboratory:
         held = list(laboratory.examine(fresh, progress))
         readable = [h for h in held if h.readable]
         in_order = [*known.companions(readable, laboratory), *readable]

@@ -147,9 +147,7 @@ class Repository:
             voxel_size=voxel_size,
             workers=workers or os.cpu_count() or 1,
         )
-        scratch = self.root / "tmp"
-        scratch.mkdir(exist_ok=True)
-        return plan_import(request, self.catalog, self.store, scratch, progress or Silent())
+        return plan_import(request, self.catalog, self.store, progress or Silent())
 
     def execute(
         self, plan: ImportPlan, *, how: How = "copy", in_place: bool = False, progress: Progress | None = None
