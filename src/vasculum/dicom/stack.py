@@ -286,11 +286,15 @@ def _stack(lines: list[list[Plane]], frame: str) -> Stack:
 
 
 def plane_affine(plane: Plane, step: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Give the matrix (i, j, k) → LPS millimetres of a stack that begins with a plane and goes on by `step`."""
+    """Give the matrix (i, j, k) → LPS millimetres of a stack that begins with a plane and goes on by `step`.
+
+    Cosines that were rounded are made unit vectors again: Pixel Spacing is what was meant (C.7.6.2.1.1).
+    """
     assert plane.orientation is not None and plane.spacing is not None and plane.position is not None
+    row, column = np.array(plane.orientation[:3]), np.array(plane.orientation[3:])
     affine = np.eye(4)
-    affine[:3, 0] = [c * plane.spacing[1] for c in plane.orientation[:3]]
-    affine[:3, 1] = [c * plane.spacing[0] for c in plane.orientation[3:]]
+    affine[:3, 0] = row / np.linalg.norm(row) * plane.spacing[1]
+    affine[:3, 1] = column / np.linalg.norm(column) * plane.spacing[0]
     affine[:3, 2] = step
     affine[:3, 3] = plane.position
     return affine
