@@ -314,7 +314,7 @@ def test_one_uid_with_other_bytes_is_shown_and_kept_apart(repository: Repository
 def test_the_whole_shared_folder(repository: Repository, shared_data: Path) -> None:
     report = bring(repository, shared_data)
     named = {f.path.split("!/")[0] for f in report.files}  # type: ignore[attr-defined]
-    met = {str(p) for p in Path(os.path.abspath(shared_data)).rglob("*") if p.is_file()}
+    met = {str(p) for p in shared_data.absolute().rglob("*") if p.is_file()}
     assert named == met
     assert all(f.kind for f in report.files if f.outcome is Outcome.IMPORTED)  # type: ignore[attr-defined]
     assert all(f.reason for f in report.files if f.outcome in (Outcome.REFUSED, Outcome.SKIPPED))  # type: ignore[attr-defined]
