@@ -192,6 +192,16 @@ def test_pixel_padding_is_rescaled_with_the_pixels(tmp_path: Path, shared_data: 
     assert ds.PixelPaddingValue == -3024
 
 
+def test_a_file_set_without_the_classic_files_does_not_refer_to_them(tmp_path: Path, shared_data: Path) -> None:
+    series = classic(shared_data / SERIES["ct-rescaled"][0])
+    written = convert(tmp_path / "x", series, refers_to_sources=False)
+    ds = pydicom.dcmread(written.path)
+    assert "ReferencedSOPInstanceUID" not in {e.keyword for e in ds.iterall()}
+    elements = read_record(ds)["series"]["source_elements"]
+    assert elements["00080018"] == [h["00080018"] for h in series.headers]
+    assert dciodvfy(written.path) == []
+
+
 def test_headers_that_cannot_be_converted_go_to_the_record(tmp_path: Path, shared_data: Path) -> None:
     series = classic(shared_data / SERIES["mr-ge"][0])
     mixed = [{**series.headers[0], "00080016": {"vr": "UI", "Value": [LCE_CT]}}, *series.headers[1:]]
