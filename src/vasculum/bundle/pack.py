@@ -205,6 +205,8 @@ def _pack_kind(stage: Stage, item: Item) -> None:
         PACKERS[kind](stage, item)
     else:
         add_originals(stage, item, f"{kind} as it came")
+        if kind in VOXEL_KINDS or kind is Kind.SEGMENTATION:
+            stage.leave_out(item.series, "it has no voxels: it is in the file, but not in the scene")
 
 
 def _keep_originals(stage: Stage, item: Item, what: str, otherwise: str) -> None:
