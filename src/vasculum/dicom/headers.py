@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from .json import JsonSet, pack_json, unpack_json
+import msgspec
+from msgspec import Raw
+
+from .json import JsonSet, pack_json, unpack_text
 
 
 @dataclass(frozen=True)
@@ -32,44 +35,66 @@ class Gathered:
 
 @dataclass
 class SeriesHeaders:
-    """Takes the headers of a series one by one, and keeps of each only in what it differs from the first."""
+    """Takes the headers of a series one by one, and keeps of each only in what it differs from the first.
 
-    _base: JsonSet = field(default_factory=dict)
+    Elements are compared as JSON text and read only where somebody asks: most are equal in all files of a series.
+    """
+
+    _base: dict[str, Raw] = field(default_factory=dict)
     _own: dict[str, bytes] = field(default_factory=dict)
     """By part name: the elements that differ from the base, as JSON; null where one is missing."""
 
-    def add(self, key: str, packed: bytes) -> JsonSet:
-        """Take the packed header of a part; give it unpacked."""
-        import orjson
-
-        json: JsonSet = unpack_json(packed) if packed else {}
+    def add(self, key: str, packed: bytes) -> Mapping[str, Any]:
+        """Take the packed header of a part; give it as DICOM JSON."""
+        texts = _texts(unpack_text(packed)) if packed else {}
         if not self._own:
-            self._base = json
+            self._base = {tag: text.copy() for tag, text in texts.items()}
         base = self._base
-        own: dict[str, Any] = {tag: element for tag, element in json.items() if base.get(tag) != element}
-        own.update((tag, None) for tag in base if tag not in json)
-        self._own[key] = orjson.dumps(own)
-        return json
+        own: dict[str, Raw] = {tag: text for tag, text in texts.items() if base.get(tag) != text}
+        own.update((tag, _MISSING) for tag in base if tag not in texts)
+        self._own[key] = msgspec.json.encode(own)
+        return _Elements(texts)
 
     def gather(self, keys: Sequence[str]) -> Gathered:
         """Give what the parts have in common, and how each differs."""
-        import orjson
-
-        own: list[dict[str, Any]] = [orjson.loads(self._own[key]) for key in keys]
+        own = [_texts(self._own[key]) for key in keys]
+        base = self._base
         tags = {tag for one in own for tag in one}
-        varying: set[str] = set()
-        shared: dict[str, Any] = {}
-        for tag in tags:
-            first = own[0].get(tag, self._base.get(tag))
-            if all(one.get(tag, self._base.get(tag)) == first for one in own[1:]):
-                shared[tag] = first
-            else:
-                varying.add(tag)
-        common = {tag: element for tag, element in self._base.items() if tag not in tags}
-        common.update({tag: element for tag, element in shared.items() if element is not None})
-        order = sorted(varying)
+        common = {tag: text for tag, text in base.items() if tag not in tags}
+        varying: list[str] = []
+        for tag in sorted(tags):
+            usual = base.get(tag, _MISSING)
+            first = own[0].get(tag, usual)
+            if any(one.get(tag, usual) != first for one in own[1:]):
+                varying.append(tag)
+            elif first != _MISSING:
+                common[tag] = first
         differences = [
-            {tag: element for tag in order if (element := one.get(tag, self._base.get(tag))) is not None}
+            {tag: _read(text) for tag in varying if (text := one.get(tag, base.get(tag, _MISSING))) != _MISSING}
             for one in own
         ]
-        return Gathered({tag: common[tag] for tag in sorted(common)}, differences)
+        return Gathered({tag: _read(common[tag]) for tag in sorted(common)}, differences)
+
+
+class _Elements(Mapping[str, Any]):
+    """DICOM JSON whose elements are read when they are asked for."""
+
+    def __init__(self, texts: dict[str, Raw]) -> None:
+        self._texts = texts
+
+    def __getitem__(self, tag: str) -> Any:
+        return _read(self._texts[tag])
+
+    def __contains__(self, tag: object) -> bool:
+        return tag in self._texts
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._texts)
+
+    def __len__(self) -> int:
+        return len(self._texts)
+
+
+_MISSING = Raw(b"null")
+_texts = msgspec.json.Decoder(dict[str, Raw]).decode
+_read = msgspec.json.Decoder().decode

@@ -72,6 +72,12 @@ def pack_json(value: Any) -> bytes:
 def unpack_json(packed: bytes, limit: int = 2**30) -> Any:
     """Give the value that `pack_json` was given."""
     import orjson
+
+    return orjson.loads(unpack_text(packed, limit))
+
+
+def unpack_text(packed: bytes, limit: int = 2**30) -> bytes:
+    """Give the JSON text of the value that `pack_json` was given."""
     import zstandard
 
-    return orjson.loads(zstandard.ZstdDecompressor().decompress(packed, max_output_size=limit))
+    return bytes(zstandard.ZstdDecompressor().decompress(packed, max_output_size=limit))
