@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import mimetypes
-from pathlib import PurePosixPath
+import re
+from functools import partial
+from pathlib import Path, PurePosixPath
 
 from vasculum.errors import Unreadable, Unsupported
 from vasculum.model.kinds import Kind
@@ -18,6 +20,11 @@ MARKUPS_LIMIT = 64 * 1024 * 1024
 
 MODEL_SUFFIXES = frozenset({".stl", ".ply", ".obj", ".vtk", ".vtp", ".vtu"})
 """Mesh files that Slicer reads."""
+
+LONGEST_LINE = 1024 * 1024
+"""Bytes of a line of a mesh that are looked at."""
+
+_BARE_VERTEX = re.compile(rb"\s*f\s.*//(?:\s|$)")
 
 TRANSFORM_SUFFIXES = frozenset({".h5", ".tfm", ".mat", ".txt"})
 TABLE_SUFFIXES = frozenset({".csv", ".tsv"})
@@ -89,12 +96,21 @@ def _markup_tag(item: Item) -> str:
 def add_mesh(stage: Stage, item: Item) -> None:
     """Pack a mesh as it came; coordinates stay in the system they are in, which the scene names."""
     name = _add_as_it_came(stage, item, "surface mesh")
-    if _suffix(item) in MODEL_SUFFIXES:
+    if _suffix(item) == ".obj" and _faces_without_normals(item.locate(_first(item))):
+        text = "Slicer reads no OBJ with faces like 1//: it is in the file, but not in the scene"
+        stage.leave_out(item.series, text)
+    elif _suffix(item) in MODEL_SUFFIXES:
         stage.add_object(item, "Model", name, coordinate_system=_coordinate_system(item))
     else:
         stage.leave_out(
             item.series, f"Slicer reads no {_suffix(item)} files: it is in the file, but not in the scene"
         )
+
+
+def _faces_without_normals(path: Path) -> bool:
+    """Tell whether a face names a vertex as ``1//``, at which VTK stops, and with it the whole scene."""
+    with path.open("rb") as stream:
+        return any(_BARE_VERTEX.match(line) for line in iter(partial(stream.readline, LONGEST_LINE), b""))
 
 
 def _coordinate_system(item: Item) -> str:
