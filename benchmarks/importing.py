@@ -73,6 +73,8 @@ def one_run(corpus: Path, files: list[Path], folder: Path, times: dict[str, list
         if taken != len(files):
             raise SystemExit(f"Orthanc took {taken} of {len(files)} files")
         shutil.rmtree(folder / "orthanc")
+    last = {name: f"{len(files) / times[name][-1]:,.0f}" for name in ("import", "dcmmkdir", "orthanc") if times[name]}
+    print("files/s:", ", ".join(f"{name} {rate}" for name, rate in last.items()), flush=True)
 
 
 def report(times: dict[str, list[float]], count: int, size: int) -> None:

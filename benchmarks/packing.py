@@ -178,12 +178,12 @@ def report(times: dict[str, list[float]], peaks: dict[str, list[int]], sizes: di
     table(("writing", "seconds", "MB/s", "size", "peak memory", "time / ours"), rows)
     print(f"a bare interpreter has {megabytes(interpreter())}\n")
     ratios = {"sitk slice": "slice", "sitk voxels": "voxels"}
-    rows = []
+    opened: list[tuple[str, str, str]] = []
     for name, label in OPENERS.items():
         base = ratios.get(name)
         ratio = spread([a / b for a, b in zip(times[name], times[base], strict=True)], 1) if base else ""
-        rows.append((label, spread([s * 1e3 for s in times[name]], 1), ratio))
-    table(("opening", "ms", "time / ours"), rows)
+        opened.append((label, spread([s * 1e3 for s in times[name]], 1), ratio))
+    table(("opening", "ms", "time / ours"), opened)
 
 
 def main() -> None:

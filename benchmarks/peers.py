@@ -103,7 +103,7 @@ class Orthanc:
             connection.close()
 
     def ingest(self, files: Sequence[Path], connections: int = 2) -> int:
-        """POST files to ``/instances`` over some lasting connections; give how many it took as new."""
+        """POST files to ``/instances`` over some lasting connections; give how many it took."""
         queue: SimpleQueue[Path] = SimpleQueue()
         for file in files:
             queue.put(file)
@@ -123,9 +123,18 @@ class Orthanc:
             except Empty:
                 connection.close()
                 return
-            connection.request("POST", "/instances", file.read_bytes(), {"Content-Type": "application/dicom"})
-            answer = json.loads(connection.getresponse().read())
-            taken[number] += isinstance(answer, dict) and answer.get("Status") == "Success"
+            try:
+                taken[number] += self._post(connection, file)
+            except (ConnectionError, http.client.HTTPException):  # the server lets idle connections go after a second
+                connection.close()
+                connection = self._connection()
+                taken[number] += self._post(connection, file)
+
+    @staticmethod
+    def _post(connection: http.client.HTTPConnection, file: Path) -> bool:
+        connection.request("POST", "/instances", file.read_bytes(), {"Content-Type": "application/dicom"})
+        answer = json.loads(connection.getresponse().read())
+        return isinstance(answer, dict) and answer.get("Status") in ("Success", "AlreadyStored")
 
     def _connection(self) -> http.client.HTTPConnection:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
