@@ -23,15 +23,15 @@ class Seen:
 
     affine: NDArray[np.float64]
     array: NDArray[Any]
-    """Shape (k, j, i), (t, k, j, i) or (k, j, i, c), after the reader's own rescale."""
+    """Shape (k, j, i), (t, k, j, i) or (k, j, i, c), after the reader's own rescale; of a place alone, of its shape."""
 
 
 class NotRead(Exception):
     """The reader cannot read this file; the text says why, in its words."""
 
 
-def simpleitk(files: Sequence[Path]) -> Seen:
-    """Read one file, or the files of a DICOM series in the order in which they are given."""
+def simpleitk(files: Sequence[Path], *, voxels: bool = True) -> Seen:
+    """Read one file, or the files of a DICOM series in the order in which they are given; or their place alone."""
     sitk = require("SimpleITK")
     sitk.ProcessObject.SetGlobalWarningDisplay(False)
     try:
@@ -40,7 +40,10 @@ def simpleitk(files: Sequence[Path]) -> Seen:
             reader.SetFileNames([str(file) for file in files])
             image = reader.Execute()
         else:
-            image = sitk.ReadImage(str(files[0]))
+            reader = sitk.ImageFileReader()
+            reader.SetFileName(str(files[0]))
+            reader.ReadImageInformation()
+            image = reader.Execute() if voxels else reader
     except RuntimeError as error:
         raise NotRead(str(error).strip().splitlines()[-1]) from error
     size = image.GetDimension()
@@ -48,17 +51,18 @@ def simpleitk(files: Sequence[Path]) -> Seen:
     affine = np.eye(4)
     affine[: len(columns), : len(columns)] = columns
     affine[: min(3, size), 3] = image.GetOrigin()[:3]
-    array = sitk.GetArrayFromImage(image)
+    array = np.broadcast_to(0, image.GetSize()[::-1]) if image is reader else sitk.GetArrayFromImage(image)
     return Seen(affine, array[np.newaxis] if size == 2 else array)
 
 
-def nibabel(file: Path) -> Seen:
+def nibabel(file: Path, *, voxels: bool = True) -> Seen:
     """Read NIfTI, MGH, MINC, AFNI or PAR/REC. NIfTI and its kin count voxels (i, j, k), MINC (k, j, i)."""
     nib = require("nibabel")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         image = nib.load(file)
-        array, affine = np.array(image.dataobj), RAS_TO_LPS @ image.affine
+        array = np.array(image.dataobj) if voxels else np.broadcast_to(0, image.shape)
+        affine = RAS_TO_LPS @ image.affine
         del image
         gc.collect()  # nibabel leaves the pixels of PAR/REC open
     if file.suffix == ".mnc":

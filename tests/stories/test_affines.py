@@ -152,11 +152,14 @@ def _files(series: SeriesView) -> list[Path]:
 
 def _compare(series: SeriesView, data: Path) -> list[Line]:
     files = _files(series)
+    voxels = series.description.voxels
+    assert voxels is not None
+    small = bool(np.prod(voxels.sizes) < VOXELS_UP_TO)
     readers: dict[str, Callable[[], Seen]] = {}
     if series.record.format not in NOT_SIMPLEITK:
-        readers["SimpleITK"] = partial(simpleitk, files)
+        readers["SimpleITK"] = partial(simpleitk, files, voxels=small)
     if series.record.format in NIBABEL:
-        readers["nibabel"] = partial(nibabel, files[0])
+        readers["nibabel"] = partial(nibabel, files[0], voxels=small)
     return [_line(series, reader, read, files, data) for reader, read in readers.items()]
 
 

@@ -19,6 +19,7 @@ import pytest
 
 from tests import slicer_session
 from tests.bundle.specimens import oblique
+from tests.command import Command
 from tests.interop import require
 from tests.stories.conftest import Run, start
 from tests.stories.oracles import RAS_TO_LPS, Seen, nibabel, simpleitk, turned
@@ -269,15 +270,15 @@ def test_check_and_inspect_know_every_member(story: Story, run: Run) -> None:
     assert inspected.json["metadata"]["subject"]["metadata"].items() >= story.metadata.items()
 
 
-@pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
-def test_a_changed_byte_is_found(story: Story, run: Run, tmp_path: Path, share: float) -> None:
+@pytest.mark.parametrize("share", [0.1, 0.9])
+def test_a_changed_byte_is_found(story: Story, command: Command, tmp_path: Path, share: float) -> None:
     with zipfile.ZipFile(story.bundle) as archive:
         member = archive.getinfo("DICOM/IM000001")
     content = bytearray(story.bundle.read_bytes())
     content[member.header_offset + 4096 + int(share * (member.file_size - 4096))] ^= 0x40
     changed = tmp_path / "changed.mrb"
     changed.write_bytes(content)
-    called = run("check", "--json", changed)
+    called = command("check", "--json", changed)
     assert (called.code, called.json["sound"]) == (1, False)
     assert any("IM000001" in finding["text"] for finding in called.json["findings"])
 

@@ -46,6 +46,10 @@ HOLDING = {
 """What is packed, by what it stands for → the label of its subject."""
 
 
+NOT_LARGE = "NOT subject:human_trunk NOT subject:afids-analysis"
+"""Leaves out two subjects of 200 MB."""
+
+
 @pytest.fixture(scope="module")
 def bundles(everything: Everything, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Pack each of them."""
@@ -96,7 +100,7 @@ def test_its_dicom_objects_are_valid(bundles: dict[str, Path], label: str, tmp_p
     assert done is None or b"Error" not in done.stdout + done.stderr, done
 
 
-@pytest.mark.parametrize("label", [*random.Random(7).sample(sorted(HOLDING.values()), 6), "fuze"])
+@pytest.mark.parametrize("label", [*random.Random(7).sample(sorted(HOLDING.values()), 4), "fuze"])
 def test_slicer_opens_it_without_a_complaint(bundles: dict[str, Path], label: str, tmp_path: Path) -> None:
     require("slicer", "Slicer's MRML core")
     scene = slicer_session.load(bundles[label], tmp_path / "slicer")
@@ -114,10 +118,10 @@ def test_slicer_opens_it_without_a_complaint(bundles: dict[str, Path], label: st
 
 
 def test_originals_come_out_as_they_came(repository: Repository, everything: Everything, tmp_path: Path) -> None:
-    report = repository.export("", tmp_path, form="original")
+    report = repository.export(NOT_LARGE, tmp_path, form="original")
     assert report.refused == ()
     written = Counter(_sha256(tmp_path / name) for name in report.written)
-    files = [f for s in repository.find() for f in repository.catalog.series(s.id).files]
+    files = [f for s in repository.find(NOT_LARGE) for f in repository.catalog.series(s.id).files]
     assert written == Counter(f.blob.sha256 for f in files)
     sources = {_sha256(Path(f.source)) for f in files if Path(f.source).is_relative_to(everything.data)
                and Path(f.source).exists()}  # fmt: skip
@@ -129,8 +133,7 @@ def test_originals_come_out_as_they_came(repository: Repository, everything: Eve
 def test_volumes_come_out_in_other_forms_or_say_why_not(
     repository: Repository, tmp_path: Path, form: str, ending: str
 ) -> None:
-    query = "(kind:volume OR kind:image OR kind:segmentation) NOT subject:human_trunk NOT subject:afids-analysis"
-    report = repository.export(query, tmp_path, form=form)
+    report = repository.export(f"(kind:volume OR kind:image OR kind:segmentation) {NOT_LARGE}", tmp_path, form=form)
     reasons = Counter(_kind_of(reason) for _, reason in report.refused)
     unknown = [reason for _, reason in report.refused if _kind_of(reason) == "?"]
     assert unknown == []

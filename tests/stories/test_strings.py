@@ -125,7 +125,7 @@ def test_one_subject_is_found_shown_packed_and_read_again(
         packed = command("pack", wanted, "-o", bundle, "--repo", stored.root, "--json")
         assert packed.code == 0, packed.err
         _in_bundle(bundle, wanted, shown, tmp_path / "out", command)
-        _again(bundle, wanted, tmp_path / f"again {len(wanted)}", command)
+    _again(bundle, wanted, tmp_path / "again", command)
 
 
 def _in_bundle(bundle: Path, label: str, shown: dict[str, object], folder: Path, command: Command) -> None:
@@ -166,9 +166,9 @@ def test_exported_tables_hold_the_exact_strings(stored: Stored, tmp_path: Path) 
     assert {rows[f"{label} D"]["label"] for label in HARD} == {_strain(f"{label} D") for label in HARD}
 
 
-def test_setting_a_field_keeps_the_exact_string(stored: Stored) -> None:
+def test_setting_a_field_keeps_the_exact_string(stored: Stored, command: Command) -> None:
     for label in HARD:
-        shown = start("set", label, f"note={label}", "--json", "--repo", stored.root)
+        shown = command("set", label, f"note={label}", "--json", "--repo", stored.root)
         assert shown.code == 0, shown.err
         assert shown.json["metadata"]["note"] == label
     counted = start("find", "", "--level", "subject", "--facet", "note", "--json", "--repo", stored.root).json
