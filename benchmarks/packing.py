@@ -17,6 +17,7 @@ import os
 import time
 from collections import defaultdict
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ LABEL = "BENCH"
 WRITERS = {
     "pack": "vasculum: pack, verified and flushed",
     "slicer": "Slicer's MRML core: WriteToMRB",
+    "slicer plain": "  the same, compression turned off",
     "pynrrd": "pynrrd (gzip) + zipfile",
 }
 OPENERS = {
@@ -51,7 +53,7 @@ _KEPT: list[object] = []
 """A scene of Slicer cannot be torn down cleanly; the process that made it ends with it."""
 
 
-def slicer(volume: Path, output: Path) -> dict[str, float]:
+def slicer(volume: Path, output: Path, *, compressed: bool = True) -> dict[str, float]:
     """Read a volume into a scene of Slicer and save that as Slicer does."""
     import slicer as core
 
@@ -70,7 +72,9 @@ def slicer(volume: Path, output: Path) -> dict[str, float]:
     if not storage.ReadData(node):
         raise SystemExit("Slicer could not read the volume")
     node.SetAndObserveStorageNodeID(storage.GetID())
-    return _timed("slicer", lambda: scene.WriteToMRB(str(output), None, core.vtkMRMLMessageCollection()))
+    storage.SetUseCompression(compressed)
+    name = "slicer" if compressed else "slicer plain"
+    return _timed(name, lambda: scene.WriteToMRB(str(output), None, core.vtkMRMLMessageCollection()))
 
 
 def pynrrd(volume: Path, output: Path) -> dict[str, float]:
@@ -136,6 +140,7 @@ def _timed(name: str, call: Callable[[], object]) -> dict[str, float]:
 STEPS: dict[str, Callable[[Path, Path], dict[str, float]]] = {
     "pack": pack,
     "slicer": slicer,
+    "slicer plain": partial(slicer, compressed=False),
     "pynrrd": pynrrd,
     "open": open_all,
 }
@@ -144,9 +149,9 @@ STEPS: dict[str, Callable[[Path, Path], dict[str, float]]] = {
 def one_run(folder: Path, times: dict[str, list[float]], peaks: dict[str, list[int]], sizes: dict[str, int]) -> None:
     """Write the volume by everyone, and open it."""
     volume, bundle = folder / "CT.nrrd", folder / "pack.mrb"
-    steps = [("pack", folder / "repository"), ("slicer", volume), ("pynrrd", volume)]
+    steps = [("pack", folder / "repository"), ("slicer", volume), ("slicer plain", volume), ("pynrrd", volume)]
     if importlib.util.find_spec("slicer") is None:
-        steps = [step for step in steps if step[0] != "slicer"]
+        steps = [step for step in steps if not step[0].startswith("slicer")]
         print("(slicer-core is not installed: left out)", flush=True)
     for step, source in steps:
         output = folder / f"{step}.mrb"
