@@ -1,1 +1,1 @@
-"""Placeholder."""
+"""The command: parse, call the repository, print."""

@@ -1,1 +1,1 @@
-"""Placeholder."""
+"""Tests that ports ship, and hostile files to try them on."""
